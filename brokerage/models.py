@@ -1,0 +1,87 @@
+"""The firm's own data: who logs in, whose money it is, what may be traded, when the market is open."""
+
+from decimal import Decimal
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import F, Q
+
+from brokerage.money import CURRENCY, PRICE_PLACES
+
+
+class Trader(models.Model):
+    """Whose money and shares they are. FIX: Account (1)."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", "Active"
+        REDUCING = "REDUCING", "Reducing: may sell and cancel, not buy"
+        SUSPENDED = "SUSPENDED", "Suspended: may do nothing new"
+
+    id = models.BigAutoField("number", primary_key=True)
+    name = models.CharField(max_length=120)
+    phone = models.CharField(max_length=32, blank=True, default="")
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(status__in=["ACTIVE", "REDUCING", "SUSPENDED"]), name="trader_status")]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.name}"
+
+
+class User(AbstractUser):
+    """Who logs in: a trader's own log-in, or staff (no trader)."""
+
+    trader = models.OneToOneField(Trader, on_delete=models.PROTECT, null=True, blank=True, related_name="user")
+
+
+class Instrument(models.Model):
+    """A share that can be traded, with the exchange's rules for its orders."""
+
+    symbol = models.CharField(max_length=24, primary_key=True)
+    name = models.CharField(max_length=120)
+    currency = models.CharField(max_length=3, default=CURRENCY)
+    tick = models.DecimalField(
+        max_digits=20, decimal_places=PRICE_PLACES, default=Decimal("0.05"), help_text="Prices are multiples of it."
+    )
+    lot = models.BigIntegerField(default=1, help_text="Quantities are multiples of it.")
+    reference_price = models.DecimalField(
+        max_digits=20, decimal_places=PRICE_PLACES, help_text="The middle of the price band: the last close, usually."
+    )
+    band_percent = models.DecimalField(
+        max_digits=5, decimal_places=2, default=Decimal(20), help_text="How far a price may be from the reference price, ± %."
+    )
+    max_quantity = models.BigIntegerField(null=True, blank=True, help_text="Largest quantity of one order; empty: no limit.")
+    max_value = models.DecimalField(
+        max_digits=20, decimal_places=2, null=True, blank=True, help_text="Largest value of one order; empty: no limit."
+    )
+    halted = models.BooleanField(default=False, help_text="Nothing new is accepted while the exchange has stopped trading in it.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(tick__gt=0, lot__gt=0, reference_price__gt=0, band_percent__gt=0), name="instrument_rules_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.symbol
+
+
+class TradingSession(models.Model):
+    """One stretch of time in which the market is open.
+
+    With no row at all the market is always open: the default in development. Once there is a row, it is open only
+    inside one.
+    """
+
+    opens_at = models.DateTimeField()
+    closes_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["opens_at"]
+        constraints = [models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="session_opens_before_it_closes")]
+
+    def __str__(self) -> str:
+        return f"{self.opens_at:%Y-%m-%d %H:%M} to {self.closes_at:%H:%M}"

@@ -1,0 +1,33 @@
+"""Money is `Decimal`, never float: one way to read it, one way to round it, one way to show it."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+CURRENCY = "INR"
+SCALE = Decimal("0.01")
+"""The smallest unit of the currency: one paisa."""
+
+PRICE_PLACES = 8
+ZERO = Decimal(0)
+
+
+def money(amount: Decimal | int | str) -> Decimal:
+    """Return `amount` in the currency's scale, rounded half even. Floats are refused with TypeError."""
+    if isinstance(amount, float):
+        raise TypeError(f"money is never a float: {amount!r}")
+    return Decimal(amount).quantize(SCALE, rounding=ROUND_HALF_EVEN)
+
+
+def value(quantity: int, price: Decimal) -> Decimal:
+    """Return what `quantity` shares cost at `price`, rounded once to the currency's scale, half even."""
+    return money(quantity * price)
+
+
+def average(total: Decimal, quantity: int) -> Decimal:
+    """Return the average price to four decimals, half even. `quantity` must not be 0."""
+    return (total / quantity).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
+
+
+def plain(amount: Decimal) -> str:
+    """Show a price or an amount without exponent, with at least two decimals: 101.5 → "101.50"."""
+    places = max(2, -int(amount.normalize().as_tuple().exponent))
+    return f"{amount:.{places}f}"

@@ -1,0 +1,108 @@
+"""The Celery application: its queues and the settings that keep a trade from being lost between two steps.
+
+Celery carries hints. What is due stands in the database; a message that is lost, doubled or late changes nothing.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery, Task, signals
+from django.conf import settings
+from django.db import close_old_connections
+from kombu import Exchange, Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+STEPS = Exchange("trades", type="topic", durable=True)
+DEAD = Exchange("trades.dead", type="topic", durable=True)
+QUEUES = ("trades.validate", "trades.book", "trades.send", "housekeeping")
+
+
+def _queue(name: str) -> Queue:
+    """A durable, replicated queue. A message delivered again and again ends in `trades.dead`."""
+    return Queue(
+        name,
+        STEPS,
+        routing_key=name,
+        durable=True,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-delivery-limit": 10,
+            "x-dead-letter-exchange": DEAD.name,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",  # at-least-once dead lettering needs it
+        },
+    )
+
+
+def _dead_letters() -> Queue:
+    """Where messages end that no worker could finish: bounded and never replayed, the dispatcher makes new ones."""
+    arguments = {"x-queue-type": "quorum", "x-max-length": 10_000, "x-overflow": "drop-head"}
+    return Queue("trades.dead", DEAD, routing_key="#", durable=True, queue_arguments=arguments)
+
+
+class ConfirmedTask(Task):
+    """Each publish waits for the broker's confirm, but never for ever; chain links included."""
+
+    abstract = True
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        options.setdefault("confirm_timeout", 5)
+        return super().apply_async(*args, **options)
+
+
+app = Celery("brokerage", task_cls=ConfirmedTask)
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_transport_options={"confirm_publish": True, "socket_settings": settings.AMQP_SOCKET_SETTINGS},
+    broker_heartbeat=10,
+    broker_connection_timeout=3,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
+    broker_pool_limit=4,
+    broker_pool_acquire_timeout=5,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_acks_on_failure=False,
+    task_acks_on_timeout=False,
+    task_time_limit=30,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_queues=[*map(_queue, QUEUES), _dead_letters()],
+    task_default_queue="housekeeping",
+    task_default_exchange=STEPS.name,
+    task_default_exchange_type="topic",
+    task_default_routing_key="housekeeping",
+    task_default_queue_type="quorum",
+    task_create_missing_queues=False,
+    task_routes={
+        "trades.tasks.validate": {"queue": "trades.validate"},
+        "trades.tasks.book": {"queue": "trades.book"},
+        "trades.tasks.send": {"queue": "trades.send"},
+    },
+    task_publish_retry_policy={"max_retries": 6, "interval_start": 0.2, "interval_step": 0.4, "interval_max": 2},
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_deduplicate_successful_tasks=False,
+    worker_proc_alive_timeout=30,
+    worker_max_tasks_per_child=2000,
+    worker_max_memory_per_child=400_000,
+    worker_soft_shutdown_timeout=10,
+    worker_enable_soft_shutdown_on_idle=True,
+    worker_hijack_root_logger=False,
+    beat_schedule={"audit-books": {"task": "trades.tasks.audit_books", "schedule": settings.AUDIT_INTERVAL}},
+)
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """A receiver here keeps Celery from replacing the logging that the settings configured."""
+
+
+@signals.task_prerun.connect
+def _drop_dead_connections(**_: Any) -> None:
+    """A connection that died while the worker was idle is replaced before the step, not found out in it."""
+    close_old_connections()

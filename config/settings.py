@@ -1,0 +1,146 @@
+"""All settings, read from the environment. `ENVIRONMENT=production` is strict; the default is development."""
+
+import socket
+import sys
+from pathlib import Path
+
+import environ
+
+from brokerage.logs import configure_logging
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+ENVIRONMENT = env("ENVIRONMENT", default="development")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = False
+SECRET_KEY = env("SECRET_KEY") if PRODUCTION else env("SECRET_KEY", default="development-only-" + "0" * 50)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["127.0.0.1", "localhost", "[::1]", "testserver"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var")))
+
+INSTALLED_APPS = [
+    "brokerage",
+    "wallets",
+    "holdings",
+    "exchange",
+    "trades",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_prometheus",
+    "rest_framework",
+    "knox",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "brokerage.middleware.RequestContextMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- PostgreSQL: the truth -------------------------------------------------------------------------------------------
+DATABASE_URL = env("DATABASE_URL", default="postgres://brokerage@127.0.0.1:5432/brokerage")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES["default"] |= {
+    "ENGINE": "django.db.backends.postgresql",
+    "CONN_MAX_AGE": None,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    | {
+        "connect_timeout": 3,
+        "target_session_attrs": "read-write",
+        "tcp_user_timeout": 10_000,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "application_name": env("PROCESS_NAME", default=Path(sys.argv[0]).name or "python"),
+    },
+}
+CELERY_DB_REUSE_MAX = 1_000_000  # Celery closes the connection around every task unless told otherwise
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Messaging: hints ------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="amqp://guest:guest@127.0.0.1:5672//")
+EXCHANGE_URL = env("EXCHANGE_URL", default=CELERY_BROKER_URL)
+AMQP_SOCKET_SETTINGS = {socket.TCP_USER_TIMEOUT: 10_000}
+
+# --- The pipeline's timers and sizes (tests shorten the timers) ------------------------------------------------------
+PIPELINE = {
+    "BATCH": env.int("PIPELINE_BATCH", default=200),  # requests in one Celery chain
+    "IDLE_POLL": env.float("PIPELINE_IDLE_POLL", default=0.02),  # seconds
+    "LEASE": env.float("PIPELINE_LEASE", default=20.0),  # seconds until a claimed request is due again; doubles
+    "LEASE_MAX": env.float("PIPELINE_LEASE_MAX", default=30.0),
+    "GIVE_BACK": env.float("PIPELINE_GIVE_BACK", default=1.0),  # seconds until a request given back is due again
+    "WORKERS": env.int("PIPELINE_WORKERS", default=2),  # Celery child processes in all
+    "BATCHES_PER_WORKER": env.int("PIPELINE_BATCHES_PER_WORKER", default=4),  # in flight at most
+    "TRIES": env.int("PIPELINE_TRIES", default=3),  # a request that failed alone so often is parked
+    "UNCONFIRMED_AFTER": env.float("UNCONFIRMED_AFTER", default=15.0),  # seconds
+}
+AUDIT_INTERVAL = env.float("AUDIT_INTERVAL", default=300.0)  # seconds
+
+# --- People and tokens -----------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "brokerage.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "AUTH_HEADER_PREFIX": "Token"}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["brokerage.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "brokerage.api.problems.handler",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+
+# --- Safety in the browser -------------------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # asked from inside, without TLS
+
+# --- The rest --------------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True  # serves the admin's files from the packages; nothing to collect in development
+PROMETHEUS_EXPORT_MIGRATIONS = False
+LOGGING_CONFIG = None
+configure_logging(json=PRODUCTION, level=env("LOG_LEVEL", default="INFO"))

@@ -1,0 +1,21 @@
+"""Every address of the house."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from brokerage import health
+
+admin.site.site_header = admin.site.site_title = "Brokerage back office"
+admin.site.index_title = "Call-centre and operations"
+
+urlpatterns = [
+    path("api/v1/", include("brokerage.api.urls")),
+    path("api/v1/", include("trades.api.urls")),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("", include("django_prometheus.urls")),
+]
+
+handler404 = "brokerage.api.problems.not_found"
+handler500 = "brokerage.api.problems.server_error"

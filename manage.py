@@ -1,0 +1,31 @@
+#!/usr/bin/env python
+"""Django's command line. Talks to the stack that `STACK=` or `var/stack.json` names, unless the URLs are given."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from django.core.management import execute_from_command_line
+
+HERE = Path(__file__).resolve().parent
+
+
+def load_stack() -> None:
+    """Take the servers' addresses from the running stack's `stack.json`; what the environment says already wins."""
+    named = os.environ.get("STACK")
+    path = Path(named) if named else HERE / "var" / "stack.json"
+    if not path.exists():
+        if named:
+            sys.exit(f"STACK={named}: there is no such file. Is the stack running? It is written by `make up`.")
+        return
+    stack = json.loads(path.read_text())
+    for variable in ("DATABASE_URL", "CELERY_BROKER_URL", "EXCHANGE_URL"):
+        if address := stack.get(variable.lower()):
+            os.environ.setdefault(variable, address)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    load_stack()
+    execute_from_command_line(sys.argv)
