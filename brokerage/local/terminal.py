@@ -1,0 +1,66 @@
+"""What the user sees: progress, and the log lines of every process with its name before them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+LOG_BYTES = 20_000_000
+
+
+class Terminal:
+    """Standard output, shared by many threads. A reader that went away is not an error: the log files go on."""
+
+    def __init__(self, *, names: tuple[str, ...] = ()) -> None:
+        self._lock = threading.Lock()
+        self._coloured = sys.stdout.isatty()
+        self._width = max((len(name) for name in names), default=0)
+        self._colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+
+    def say(self, text: str) -> None:
+        """A message of the runner itself, in one piece."""
+        self._write(f"{text}\n")
+
+    def log(self, name: str, text: str) -> None:
+        """A line that a process wrote."""
+        label = f"{name:<{self._width}} |"
+        if self._coloured:
+            label = f"\x1b[{self._colours.get(name, 0)}m{label}\x1b[0m"
+        self._write(f"{label} {text}\n")
+
+    def _write(self, text: str) -> None:
+        with self._lock:
+            try:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            except (OSError, ValueError):
+                return
+
+
+class LogFile:
+    """The log of one process: begun anew at each start of the stack, at most two files of bounded size."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("wb", buffering=0)
+
+    def write(self, line: bytes) -> None:
+        """Add one line; a full disk loses log lines, never the process that writes them."""
+        try:
+            if self._file.tell() > LOG_BYTES:
+                self._file.close()
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+                self._file = self._path.open("wb", buffering=0)
+            self._file.write(line)
+        except OSError:
+            return
+
+    def tail(self, lines: int) -> str:
+        """The last lines, for an error message."""
+        return "\n".join(self._path.read_text(errors="replace").splitlines()[-lines:])
