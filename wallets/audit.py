@@ -1,0 +1,125 @@
+"""Whether the wallets still say what their journal says. Reads only; run it in one snapshot.
+
+Each check is one query that returns what is wrong, so that clean books cost the scan and nothing more.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connection
+
+from brokerage.auditing import Discrepancy
+
+_JOURNAL_SUMS = """
+    SELECT COALESCE(w.trader_id, e.trader_id), w.balance, e.balance, w.blocked, e.blocked, w.debt, e.debt
+      FROM wallets_wallet w
+      FULL JOIN (
+           SELECT trader_id, sum(amount) AS balance, sum(blocked_change) AS blocked, sum(debt_change) AS debt
+             FROM wallets_walletentry
+            GROUP BY trader_id
+           ) e ON e.trader_id = w.trader_id
+     WHERE w.trader_id IS NULL
+        OR (w.balance, w.blocked, w.debt)
+           IS DISTINCT FROM (COALESCE(e.balance, 0), COALESCE(e.blocked, 0), COALESCE(e.debt, 0))
+"""
+
+_LIMITS = """
+    SELECT trader_id, balance, blocked, debt
+      FROM wallets_wallet
+     WHERE NOT (0 <= blocked AND blocked <= balance AND debt >= 0 AND (debt = 0 OR blocked = balance))
+"""
+
+_CHAIN = """
+    SELECT *
+      FROM (SELECT id, trader_id, balance_after, blocked_after, debt_after,
+                   lag(balance_after, 1, 0) OVER chain + amount AS balance,
+                   lag(blocked_after, 1, 0) OVER chain + blocked_change AS blocked,
+                   lag(debt_after, 1, 0) OVER chain + debt_change AS debt
+              FROM wallets_walletentry
+            WINDOW chain AS (PARTITION BY trader_id ORDER BY id)) e
+     WHERE (balance_after, blocked_after, debt_after) IS DISTINCT FROM (balance, blocked, debt)
+"""
+
+_TRIAL_BALANCE = """
+    SELECT (SELECT COALESCE(sum(balance - debt), 0) FROM wallets_wallet),
+           COALESCE(sum(amount) FILTER (WHERE contra = 'bank'), 0),
+           COALESCE(sum(amount) FILTER (WHERE contra = 'clearing'), 0),
+           COALESCE(sum(amount) FILTER (WHERE contra = 'fees'), 0)
+      FROM wallets_walletentry
+"""
+
+_TRADE_HOLDS = """
+    SELECT trade_id, sum(blocked_change)
+      FROM wallets_walletentry
+     WHERE trade_id IS NOT NULL
+     GROUP BY trade_id
+    HAVING sum(blocked_change) < 0
+"""
+
+_SETTLEMENTS = """
+    SELECT trade_id, execution, count(*)
+      FROM wallets_walletentry
+     WHERE kind = 'SETTLE'
+     GROUP BY trade_id, execution
+    HAVING count(*) > 1
+"""
+
+
+def audit() -> Iterator[Discrepancy]:
+    """Yield everything about the wallets that is not as it must be, in the caller's transaction.
+
+    What a trade holds by its own facts is compared by the trades' audit, with `selectors.blocked_by_trade`, and its
+    executions with `selectors.settled_executions`.
+    """
+    yield from _journal_adds_up()
+    yield from _limits_hold()
+    yield from _chain_is_whole()
+    yield from _trial_balance_is_zero()
+    for trade_id, held in _rows(_TRADE_HOLDS):
+        yield Discrepancy("wallet.trade_hold", f"trade {trade_id}", "at least 0", str(held))
+    for trade_id, execution, count in _rows(_SETTLEMENTS):
+        yield Discrepancy("wallet.settled_once", f"trade {trade_id} execution {execution}", "1 entry", str(count))
+
+
+def _journal_adds_up() -> Iterator[Discrepancy]:
+    """Every column of a wallet is the sum of its changes in the journal."""
+    for trader_id, *columns in _rows(_JOURNAL_SUMS):
+        for name, found, expected in zip(("balance", "blocked", "debt"), columns[::2], columns[1::2], strict=True):
+            if found is None or found != (expected or 0):
+                yield Discrepancy(f"wallet.{name}", f"trader {trader_id}", str(expected or 0), str(found))
+
+
+def _limits_hold() -> Iterator[Discrepancy]:
+    """What the CHECKs refuse is not there either way, should one of them ever be dropped."""
+    for trader_id, balance, blocked, debt in _rows(_LIMITS):
+        yield Discrepancy(
+            "wallet.limits",
+            f"trader {trader_id}",
+            "0 <= blocked <= balance, debt >= 0, nothing available in debt",
+            f"balance {balance}, blocked {blocked}, debt {debt}",
+        )
+
+
+def _chain_is_whole() -> Iterator[Discrepancy]:
+    """Each entry starts where the one before it ended: none is missing, doubled or out of order."""
+    for entry, trader_id, *after in _rows(_CHAIN):
+        found, expected = after[:3], after[3:]
+        yield Discrepancy("wallet.chain", f"trader {trader_id} entry {entry}", _triple(expected), _triple(found))
+
+
+def _trial_balance_is_zero() -> Iterator[Discrepancy]:
+    """What the traders own came from the bank, through clearing, or went to fees; what the house lent is not theirs."""
+    [(own, bank, clearing, fees)] = _rows(_TRIAL_BALANCE)
+    if own != bank + clearing + fees:
+        expected = f"{bank + clearing + fees} (bank {bank}, clearing {clearing}, fees {fees})"
+        yield Discrepancy("wallet.trial_balance", "all traders", expected, str(own))
+
+
+def _triple(values: list[Any]) -> str:
+    return "balance {}, blocked {}, debt {}".format(*values)
+
+
+def _rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()

@@ -1,0 +1,58 @@
+"""Reads of wallets and their journal, without locks: for showing, for advice, for the audit of other apps."""
+
+from collections.abc import Collection, Iterable, Iterator
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+
+from wallets.models import Kind, Wallet, WalletEntry
+
+
+def wallet_of(trader_id: int) -> Wallet:
+    """Return the trader's wallet; an unsaved one with zeros if nothing was ever paid in."""
+    return wallets_of([trader_id])[trader_id]
+
+
+def wallets_of(trader_ids: Iterable[int]) -> dict[int, Wallet]:
+    """Return the wallets of many traders in one query, with zeros for those who have none."""
+    ids = set(trader_ids)
+    found = Wallet.objects.in_bulk(ids)
+    return {trader_id: found.get(trader_id) or Wallet(trader_id=trader_id) for trader_id in ids}
+
+
+def entries_of(trader_id: int, *, before: int | None = None) -> QuerySet[WalletEntry]:
+    """Return the trader's journal, newest first; `before` is the id of the last entry already seen."""
+    entries = WalletEntry.objects.filter(trader_id=trader_id).order_by("-id")
+    return entries if before is None else entries.filter(id__lt=before)
+
+
+def entries_of_trade(trade_id: UUID) -> QuerySet[WalletEntry]:
+    """Return every movement of cash for one trade, oldest first."""
+    return WalletEntry.objects.filter(trade_id=trade_id).order_by("id")
+
+
+def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], WalletEntry]:
+    """Return the entries that were made with one of these idempotency keys, by trader and key."""
+    entries = WalletEntry.objects.filter(trader_id__in=trader_ids, key__in=keys)
+    return {(entry.trader_id, entry.key): entry for entry in entries}
+
+
+def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, Decimal]:
+    """Return what each trade has blocked according to the journal; a trade that is not in it has nothing blocked.
+
+    One pass over the journal; all trades, or those of `trade_ids`.
+    """
+    entries = WalletEntry.objects.filter(trade_id__isnull=False)
+    if trade_ids is not None:
+        entries = entries.filter(trade_id__in=trade_ids)
+    held = entries.values("trade_id").annotate(held=Sum("blocked_change")).exclude(held=0).order_by()
+    return dict(held.values_list("trade_id", "held"))
+
+
+def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tuple[UUID, str, Decimal]]:
+    """Yield (trade_id, execution, amount) of every settling entry: all trades, or those of `trade_ids`."""
+    entries = WalletEntry.objects.filter(kind=Kind.SETTLE)
+    if trade_ids is not None:
+        entries = entries.filter(trade_id__in=trade_ids)
+    yield from entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
