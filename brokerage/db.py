@@ -121,9 +121,7 @@ def update_many(
     )
     if returning:
         sql += f" RETURNING {', '.join(f't.{quote(f.column)}' for f in fields[: len(key)])}"
-    prepared = [
-        [field.get_db_prep_save(row[i], connection) for row in rows] for i, field in enumerate(fields)
-    ]
+    prepared = [[field.get_db_prep_save(row[i], connection) for row in rows] for i, field in enumerate(fields)]
     with connection.cursor() as cursor:
         cursor.execute(sql, prepared)
         if not where and cursor.rowcount != len(rows):

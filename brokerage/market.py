@@ -21,7 +21,11 @@ def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> 
     found = []
     if quantity % instrument.lot:
         found.append(
-            Reason(Code.BAD_LOT, f"The quantity must be a multiple of {instrument.lot}.", {"lot": instrument.lot, "quantity": quantity})
+            Reason(
+                Code.BAD_LOT,
+                f"The quantity must be a multiple of {instrument.lot}.",
+                {"lot": instrument.lot, "quantity": quantity},
+            )
         )
     if price % instrument.tick:
         found.append(

@@ -24,7 +24,9 @@ class Trader(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(status__in=["ACTIVE", "REDUCING", "SUSPENDED"]), name="trader_status")]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["ACTIVE", "REDUCING", "SUSPENDED"]), name="trader_status")
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.name}"
@@ -50,18 +52,26 @@ class Instrument(models.Model):
         max_digits=20, decimal_places=PRICE_PLACES, help_text="The middle of the price band: the last close, usually."
     )
     band_percent = models.DecimalField(
-        max_digits=5, decimal_places=2, default=Decimal(20), help_text="How far a price may be from the reference price, ± %."
+        max_digits=5,
+        decimal_places=2,
+        default=Decimal(20),
+        help_text="How far a price may be from the reference price, ± %.",
     )
-    max_quantity = models.BigIntegerField(null=True, blank=True, help_text="Largest quantity of one order; empty: no limit.")
+    max_quantity = models.BigIntegerField(
+        null=True, blank=True, help_text="Largest quantity of one order; empty: no limit."
+    )
     max_value = models.DecimalField(
         max_digits=20, decimal_places=2, null=True, blank=True, help_text="Largest value of one order; empty: no limit."
     )
-    halted = models.BooleanField(default=False, help_text="Nothing new is accepted while the exchange has stopped trading in it.")
+    halted = models.BooleanField(
+        default=False, help_text="Nothing new is accepted while the exchange has stopped trading in it."
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(tick__gt=0, lot__gt=0, reference_price__gt=0, band_percent__gt=0), name="instrument_rules_positive"
+                condition=Q(tick__gt=0, lot__gt=0, reference_price__gt=0, band_percent__gt=0),
+                name="instrument_rules_positive",
             ),
         ]
 
@@ -81,7 +91,9 @@ class TradingSession(models.Model):
 
     class Meta:
         ordering = ["opens_at"]
-        constraints = [models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="session_opens_before_it_closes")]
+        constraints = [
+            models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="session_opens_before_it_closes")
+        ]
 
     def __str__(self) -> str:
         return f"{self.opens_at:%Y-%m-%d %H:%M} to {self.closes_at:%H:%M}"

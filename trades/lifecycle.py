@@ -419,6 +419,4 @@ def _close_requests(state: State) -> State:
 
 
 def _change(state: State, request_id: str, **changes: Any) -> State:
-    return replace(
-        state, requests=tuple(replace(r, **changes) if r.id == request_id else r for r in state.requests)
-    )
+    return replace(state, requests=tuple(replace(r, **changes) if r.id == request_id else r for r in state.requests))

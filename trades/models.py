@@ -116,7 +116,6 @@ class TradeRequest(models.Model):
     claim = models.IntegerField(default=0)
     tries = models.IntegerField(default=0)
 
-    published_at = models.DateTimeField(null=True, blank=True, help_text="When it was first handed to the exchange.")
     sent_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 

@@ -15,7 +15,7 @@ _FACTORS = (0x2545F4915, 0x5851F42D5)
 _SHIFT = 17
 
 
-class BadReference(ValueError):
+class BadReferenceError(ValueError):
     """The text cannot be a trade's reference."""
 
 
@@ -32,12 +32,15 @@ def reference(number: int) -> str:
 
 
 def normalize(spoken: str) -> str:
-    """Return the eight symbols meant: case, hyphens, spaces, O for 0 and I or L for 1 are forgiven. Raises BadReference."""
+    """Return the eight symbols meant: case, hyphens, spaces, O for 0, I and L for 1 are forgiven.
+
+    Raises BadReferenceError.
+    """
     symbols = spoken.upper().translate(_FORGIVEN)
     if len(symbols) != 8 or any(symbol not in ALPHABET for symbol in symbols):
-        raise BadReference("A reference has eight symbols, such as 7K3M-9QX2.")
+        raise BadReferenceError("A reference has eight symbols, such as 7K3M-9QX2.")
     if _check_symbol(symbols[:-1]) != symbols[-1]:
-        raise BadReference("The reference's check symbol does not fit: one of the symbols is wrong.")
+        raise BadReferenceError("The reference's check symbol does not fit: one of the symbols is wrong.")
     return symbols
 
 

@@ -24,6 +24,7 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 STEADY_SECONDS = 30.0
 PORT_SECONDS = 10.0
+HOPELESS_DEATHS = 3
 
 
 def next_pause(pause: float, uptime: float) -> float:
@@ -31,15 +32,15 @@ def next_pause(pause: float, uptime: float) -> float:
     return FIRST_PAUSE if uptime >= STEADY_SECONDS else min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
 
 
-class Keeper(threading.Thread):
+class Keeper:
     """A thread per process. It must outlive the process: the kernel's parent-death signal goes by thread."""
 
     def __init__(self, program: Program, *, layout: Layout, terminal: Terminal, changed: Callable[[], None]) -> None:
-        super().__init__(name=f"keeper-{program.name}", daemon=True)
         self.program = program
         self.log = LogFile(layout.logs / f"{program.name}.log")
         self.pid: int | None = None
-        self.starts = 0
+        self._started = 0.0
+        self._deaths = 0
         self._mark = f"{layout.var}:{program.name}"
         self._terminal = terminal
         self._changed = changed
@@ -47,20 +48,19 @@ class Keeper(threading.Thread):
         self._process: subprocess.Popen[bytes] | None = None
         # Held to start, signal and collect the process: so none is started behind a stop, nor a freed pid signalled.
         self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=f"keeper-{program.name}", daemon=True)
 
-    def run(self) -> None:
-        """Start, wait for the end, clean up, pause, start again; until told to stop."""
-        pause = 0.0
-        while not self._stopping.is_set():
-            if self.program.port and not wait_until_free(self.program.port, seconds=PORT_SECONDS):
-                self._note(f"port {self.program.port} is still taken")
-            started = time.monotonic()
-            outcome = self._run_once()
-            if self._stopping.is_set():
-                break
-            pause = next_pause(pause, time.monotonic() - started)
-            self._note(f"{outcome}: starting again in {pause:.1f} s")
-            self._stopping.wait(pause)
+    def start(self) -> None:
+        """Begin to keep the process running."""
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the process is still kept running or being stopped."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """Wait that long at most for the end after a stop."""
+        self._thread.join(seconds)
 
     def stop(self) -> None:
         """Begin to stop it; `join` waits for the end."""
@@ -74,6 +74,34 @@ class Keeper(threading.Thread):
         with self._lock:
             if self._process:
                 os.kill(self._process.pid, signal.SIGKILL)
+
+    def is_steady(self, seconds: float) -> bool:
+        """Whether the process has lived that long."""
+        with self._lock:
+            return self._process is not None and time.monotonic() - self._started > seconds
+
+    def why_it_fails(self) -> str | None:
+        """Its last words if it died again and again since the stack began to start; else None."""
+        return self.last_words() if self._deaths >= HOPELESS_DEATHS else None
+
+    def last_words(self) -> str:
+        """The end of its log, and where the rest is."""
+        return f"see {self.log.path}\n{self.log.tail(15)}"
+
+    def _run(self) -> None:
+        """Start, wait for the end, clean up, pause, start again; until told to stop."""
+        pause = 0.0
+        while not self._stopping.is_set():
+            if self.program.port and not wait_until_free(self.program.port, seconds=PORT_SECONDS):
+                self._note(f"port {self.program.port} is still taken")
+            started = time.monotonic()
+            outcome = self._run_once()
+            if self._stopping.is_set():
+                break
+            self._deaths += 1
+            pause = next_pause(pause, time.monotonic() - started)
+            self._note(f"{outcome}: starting again in {pause:.1f} s")
+            self._stopping.wait(pause)
 
     def _run_once(self) -> str:
         """Start the process and return what became of it when it and all it left behind are gone."""
@@ -107,7 +135,7 @@ class Keeper(threading.Thread):
             )
         threading.Thread(target=self._copy_output, args=(process,), daemon=True).start()
         self.pid = process.pid
-        self.starts += 1
+        self._started = time.monotonic()
         self._changed()
         return process
 

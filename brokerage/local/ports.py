@@ -62,9 +62,9 @@ class Ports:
         self._ports: dict[str, int] = {}
 
     def get(self, name: str, *, preferred: int | None = None) -> int:
-        """The port of this name: the one of last time, the preferred one, or any free one."""
+        """The port of this name: the preferred one, the one of last time, or any that is free."""
         if name not in self._ports:
-            candidates = [self._remembered.get(name), preferred, *random.sample(CHOICE, 200)]
+            candidates = [preferred, self._remembered.get(name), *random.sample(CHOICE, 200)]
             self._keep(name, next(port for port in candidates if port and self._claim(port)))
         return self._ports[name]
 

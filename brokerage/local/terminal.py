@@ -16,8 +16,9 @@ LOG_BYTES = 20_000_000
 class Terminal:
     """Standard output, shared by many threads. A reader that went away is not an error: the log files go on."""
 
-    def __init__(self, *, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, names: tuple[str, ...] = (), quiet: bool = False) -> None:
         self._lock = threading.Lock()
+        self._quiet = quiet
         self._coloured = sys.stdout.isatty()
         self._width = max((len(name) for name in names), default=0)
         self._colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
@@ -27,7 +28,9 @@ class Terminal:
         self._write(f"{text}\n")
 
     def log(self, name: str, text: str) -> None:
-        """A line that a process wrote."""
+        """A line that a process wrote; left to the log files when quiet."""
+        if self._quiet:
+            return
         label = f"{name:<{self._width}} |"
         if self._coloured:
             label = f"\x1b[{self._colours.get(name, 0)}m{label}\x1b[0m"
@@ -46,7 +49,7 @@ class LogFile:
     """The log of one process: begun anew at each start of the stack, at most two files of bounded size."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = path.open("wb", buffering=0)
 
@@ -55,12 +58,12 @@ class LogFile:
         try:
             if self._file.tell() > LOG_BYTES:
                 self._file.close()
-                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-                self._file = self._path.open("wb", buffering=0)
+                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+                self._file = self.path.open("wb", buffering=0)
             self._file.write(line)
         except OSError:
             return
 
     def tail(self, lines: int) -> str:
         """The last lines, for an error message."""
-        return "\n".join(self._path.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.path.read_text(errors="replace").splitlines()[-lines:])

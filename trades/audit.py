@@ -1,0 +1,143 @@
+"""The auditor: do trades, wallets and holdings tell one story? One read-only snapshot of everything.
+
+Runs after every database test, as a command, and on a schedule.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Count, Max, Q, Sum
+
+from brokerage.auditing import Discrepancy
+from brokerage.money import ZERO
+from holdings import audit as holdings_audit
+from holdings import selectors as holdings
+from trades import lifecycle
+from trades.models import Execution, Trade, TradeEvent, TradeRequest
+from trades.store import state_of
+from wallets import audit as wallets_audit
+from wallets import selectors as wallets
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 2_000
+
+
+def audit() -> list[Discrepancy]:
+    """Compare everything with everything, in one snapshot. Returns what does not agree; empty when all is well."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        return list(discrepancies())
+
+
+def discrepancies() -> Iterator[Discrepancy]:
+    """Look at every invariant within the caller's snapshot."""
+    yield from wallets_audit.audit()
+    yield from holdings_audit.audit()
+    yield from _trades()
+    yield from _holds()
+    yield from _executions()
+    yield from _revisions()
+
+
+def audit_and_report() -> list[Discrepancy]:
+    """Audit, and log one error line per discrepancy."""
+    found = audit()
+    for discrepancy in found:
+        log.error("audit_discrepancy", code=discrepancy.code, subject=discrepancy.subject, detail=str(discrepancy))
+    log.info("audit_done", discrepancies=len(found))
+    return found
+
+
+def _trades() -> Iterator[Discrepancy]:
+    """Cached status and hold are what the facts say, and a trade that is over with nothing outstanding holds nothing."""
+    for trades in _chunks():
+        requests: dict[UUID, list[TradeRequest]] = {trade.pk: [] for trade in trades}
+        for request in TradeRequest.objects.filter(trade_id__in=list(requests)).order_by("trade_id", "seq"):
+            requests[request.trade_id].append(request)
+        for trade in trades:
+            yield from _trade(trade, requests[trade.pk])
+
+
+def _trade(trade: Trade, requests: list[TradeRequest]) -> Iterator[Discrepancy]:
+    subject = f"trade {trade.pk}"
+    if [request.seq for request in requests] != list(range(1, len(requests) + 1)):
+        yield Discrepancy("I1_REQUESTS", subject, "requests 1, 2, …", str([request.seq for request in requests]))
+        return
+    state = state_of(trade, requests)
+    if trade.status != lifecycle.status(state):
+        yield Discrepancy("I9_STATUS", subject, str(lifecycle.status(state)), trade.status)
+    held = trade.hold_cash if state.side is lifecycle.Side.BUY else Decimal(trade.hold_shares)
+    if held != lifecycle.hold(state):
+        yield Discrepancy("I3_HOLD", subject, str(lifecycle.hold(state)), str(held))
+    outstanding = any(request.outcome is None for request in requests)
+    if lifecycle.is_over(state) and not outstanding and held:
+        yield Discrepancy("I7_OVER_BUT_HOLDING", subject, "0", str(held))
+    waiting = [r for r in requests if r.outcome is None and r.stage != lifecycle.Stage.SENT and r.parked is None]
+    due = [request.seq for request in requests if request.due_at is not None]
+    if due != [request.seq for request in waiting[:1]]:
+        yield Discrepancy("I10_DUE", subject, str([request.seq for request in waiting[:1]]), str(due))
+
+
+def _holds() -> Iterator[Discrepancy]:
+    """What the journals say each trade has blocked is what the trade says it holds."""
+    cash = dict(Trade.objects.filter(hold_cash__gt=0).values_list("pk", "hold_cash"))
+    shares = dict(Trade.objects.filter(hold_shares__gt=0).values_list("pk", "hold_shares"))
+    yield from _differences("I2_CASH_BLOCKED", cash, wallets.blocked_by_trade())
+    yield from _differences("I2_SHARES_BLOCKED", shares, holdings.blocked_by_trade())
+
+
+def _differences(code: str, expected: dict[UUID, Decimal], found: dict[UUID, Decimal]) -> Iterator[Discrepancy]:
+    for pk in expected.keys() | found.keys():
+        if expected.get(pk, ZERO) != found.get(pk, ZERO):
+            yield Discrepancy(code, f"trade {pk}", str(expected.get(pk, ZERO)), str(found.get(pk, ZERO)))
+
+
+def _executions() -> Iterator[Discrepancy]:
+    """Each execution is settled once in cash and once in shares, with its own numbers, and nothing else is."""
+    cash, shares = {}, {}
+    for pk, side, quantity, worth in Execution.objects.values_list("pk", "side", "quantity", "value").iterator():
+        sign = 1 if side == lifecycle.Side.BUY else -1
+        cash[pk], shares[pk] = -sign * worth, sign * quantity
+    yield from _settlements("I4_CASH_SETTLED", cash, wallets.settled_executions())
+    yield from _settlements("I4_SHARES_SETTLED", shares, holdings.settled_executions())
+    totals = Execution.objects.values("trade_id").annotate(quantity=Sum("quantity"), value=Sum("value")).order_by()
+    executed = {row["trade_id"]: (row["quantity"], row["value"]) for row in totals}
+    cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0))
+    filled = {pk: (quantity, worth) for pk, quantity, worth in cached.values_list("pk", "filled_quantity", "filled_value")}
+    for pk in executed.keys() | filled.keys():
+        if executed.get(pk) != filled.get(pk):
+            yield Discrepancy("I4_FILLED", f"trade {pk}", str(executed.get(pk)), str(filled.get(pk)))
+
+
+def _settlements(
+    code: str, expected: dict[str, Decimal], found: Iterable[tuple[UUID, str, Decimal]]
+) -> Iterator[Discrepancy]:
+    missing = dict(expected)
+    for _, execution, amount in found:
+        if missing.pop(execution, None) != amount:
+            yield Discrepancy(code, f"execution {execution}", str(expected.get(execution)), f"{amount}, or twice")
+    for execution, amount in missing.items():
+        yield Discrepancy(code, f"execution {execution}", str(amount), "nothing")
+
+
+def _revisions() -> Iterator[Discrepancy]:
+    """A trade's revision is the number of its timeline entries, without a gap."""
+    counted = TradeEvent.objects.values("trade_id").annotate(n=Count("seq"), last=Max("seq")).order_by()
+    events = {row["trade_id"]: (row["n"], row["last"]) for row in counted}
+    for pk, revision in Trade.objects.values_list("pk", "revision").iterator():
+        if events.get(pk, (0, None)) != (revision, revision):
+            yield Discrepancy("I1_TIMELINE", f"trade {pk}", str(revision), str(events.get(pk)))
+
+
+def _chunks() -> Iterator[list[Trade]]:
+    trades = Trade.objects.order_by("pk")
+    chunk = list(trades[:CHUNK])
+    while chunk:
+        yield chunk
+        chunk = list(trades.filter(pk__gt=chunk[-1].pk)[:CHUNK])

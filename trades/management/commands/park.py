@@ -1,0 +1,22 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from trades.management.commands._parking import add_trade_argument, find_request
+from trades.services import park
+
+
+class Command(BaseCommand):
+    help = "Take a trade's unfinished request out of the pipeline until a person has looked at it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_trade_argument(parser)
+        parser.add_argument("--why", default="Parked by hand.", help="Shown with the request.")
+
+    def handle(self, *, trade: str, seq: int | None, why: str, **options: Any) -> None:
+        request_id = find_request(trade, seq, parked=False)
+        if not park.park(request_id, why=why, now=timezone.now()):
+            raise CommandError("Nothing to park: somebody was faster.")
+        self.stdout.write(self.style.SUCCESS(f"Request {request_id} is parked."))

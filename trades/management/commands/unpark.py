@@ -1,0 +1,21 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from trades.management.commands._parking import add_trade_argument, find_request
+from trades.services import park
+
+
+class Command(BaseCommand):
+    help = "Put a parked request back into the pipeline, at the stage it had reached."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_trade_argument(parser)
+
+    def handle(self, *, trade: str, seq: int | None, **options: Any) -> None:
+        request_id = find_request(trade, seq, parked=True)
+        if not park.unpark(request_id, now=timezone.now()):
+            raise CommandError("Nothing to unpark: somebody was faster.")
+        self.stdout.write(self.style.SUCCESS(f"Request {request_id} is unparked."))

@@ -1,0 +1,82 @@
+"""The flow, on one page.
+
+    POST /trades ─► accept ─► commit: the request stands in the database, due now ─► 202
+    dispatcher   ─► claims what is due ─► one Celery chain per batch: validate ─► book ─► send ─► the exchange
+    the exchange ─► reports ─► apply: facts, money and shares in one commit ─► acknowledge
+
+A step never calls the next one. Each reads from the database what is still to be done, and leaves the rest alone; so
+any message may be lost, doubled or late, and any process may die anywhere. What was dropped is due again when its
+lease runs out, and the dispatcher makes a chain of the steps that remain.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from celery import chain
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from kombu.exceptions import OperationalError
+
+from brokerage.db import is_passing
+from exchange.intake import Intake
+from exchange.link import REPORTS, Consumer
+from trades import leases, tasks
+from trades.leases import Batch
+from trades.lifecycle import Stage
+from trades.services.apply import apply_reports
+
+log = structlog.get_logger(__name__)
+
+REMAINING = {
+    Stage.RECEIVED: (tasks.validate, tasks.book, tasks.send),
+    Stage.VALIDATED: (tasks.book, tasks.send),
+    Stage.BOOKED: (tasks.send,),
+}
+
+
+def dispatch_once() -> int:
+    """Turn what is due into chains, if the workers have room. Returns how many requests were dispatched.
+
+    When the broker is away the leases are given back and the requests wait in the database: nothing is lost or tried.
+    """
+    config = settings.PIPELINE
+    if leases.batches_in_flight() >= config["WORKERS"] * config["BATCHES_PER_WORKER"]:
+        return 0
+    dispatched = 0
+    for batch in leases.claim_due(config["BATCH"]):
+        try:
+            publish(batch)
+            dispatched += len(batch.claims)
+        except (OperationalError, OSError) as error:
+            log.warning("broker_away", requests=len(batch.claims), error=str(error))
+            leases.give_back(batch.claims)
+    return dispatched
+
+
+def publish(batch: Batch) -> None:
+    """Hand a batch to the workers: the steps that remain, each with the ids and the number of the lease."""
+    steps = chain(*(step.si(claims=batch.claims) for step in REMAINING[batch.stage]))
+    steps.apply_async(retry=False)
+
+
+def dispatch_forever(stopping: Callable[[], bool]) -> None:
+    """Dispatch until told to stop. An empty poll rests a moment; a database that is away is waited for."""
+    pause = settings.PIPELINE["IDLE_POLL"]
+    while not stopping():
+        try:
+            if not dispatch_once():
+                time.sleep(settings.PIPELINE["IDLE_POLL"])
+            pause = settings.PIPELINE["IDLE_POLL"]
+        except (DatabaseError, InterfaceError) as error:
+            if not is_passing(error):
+                raise
+            log.warning("database_away", error=str(error).strip())
+            close_old_connections()
+            pause = min(pause * 2, 3.0)
+            time.sleep(pause)
+
+
+def report_consumer() -> Consumer:
+    """The consumer of the exchange's reports: one is active, further copies stand by."""
+    return Consumer(settings.EXCHANGE_URL, REPORTS, Intake(REPORTS.name, apply_reports))

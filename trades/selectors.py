@@ -1,0 +1,92 @@
+"""Reading trades: the picture of a trade that clients see, and where to find it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Prefetch, QuerySet
+
+from brokerage.money import average, plain
+from trades import lifecycle
+from trades.models import Trade, TradeRequest
+from trades.reference import BadReferenceError, normalize, shown
+from trades.store import state_of
+
+
+def trades() -> QuerySet[Trade]:
+    """Trades with their requests in order: two queries however many."""
+    return Trade.objects.prefetch_related(Prefetch("requests", TradeRequest.objects.order_by("seq")))
+
+
+def find(trades: QuerySet[Trade], spoken: str) -> Trade | None:
+    """Find one trade by its id or by its reference as people write and say it; None if it is not among `trades`."""
+    try:
+        return trades.filter(pk=UUID(spoken)).first()
+    except ValueError:
+        pass
+    try:
+        return trades.filter(reference=normalize(spoken)).first()
+    except BadReferenceError:
+        return None
+
+
+def picture(trade: Trade, requests: Iterable[TradeRequest], *, now: datetime) -> dict[str, Any]:
+    """The trade as the API, the stream and the webhooks show it. `requests` in the order of `seq`."""
+    requests = list(requests)
+    state = state_of(trade, requests)
+    filled = trade.filled_quantity
+    return {
+        "trade_id": str(trade.pk),
+        "reference": shown(trade.reference),
+        "trader_id": trade.trader_id,
+        "symbol": trade.symbol,
+        "side": trade.side,
+        "quantity": trade.quantity,
+        "price": plain(trade.price),
+        "time_in_force": trade.time_in_force,
+        "status": trade.status,
+        "filled_quantity": filled,
+        "leaves_quantity": lifecycle.leaves(state),
+        "average_price": str(average(trade.filled_value, filled)) if filled else None,
+        "reserved": {"cash": plain(trade.hold_cash), "shares": trade.hold_shares},
+        "revision": trade.revision,
+        "channel": trade.channel,
+        "client_reference": trade.client_reference,
+        "unconfirmed_since": _time(_unconfirmed_since(requests, now=now)),
+        "reason": trade.reason,
+        "requests": [_request_picture(request) for request in requests],
+        "created_at": _time(trade.created_at),
+        "updated_at": _time(trade.updated_at),
+    }
+
+
+def _request_picture(request: TradeRequest) -> dict[str, Any]:
+    return {
+        "request_id": str(request.pk),
+        "seq": request.seq,
+        "kind": request.kind,
+        "quantity": request.quantity,
+        "price": plain(request.price),
+        "stage": request.stage,
+        "outcome": request.outcome,
+        "parked": request.parked,
+        "reason": request.reason,
+        "channel": request.channel,
+        "placed_by": request.placed_by,
+        "created_at": _time(request.created_at),
+    }
+
+
+def _unconfirmed_since(requests: list[TradeRequest], *, now: datetime) -> datetime | None:
+    """Since when the oldest request that was sent has waited too long for its answer; None if none has."""
+    patience = timedelta(seconds=settings.PIPELINE["UNCONFIRMED_AFTER"])
+    waiting = [r.sent_at for r in requests if r.stage == lifecycle.Stage.SENT and r.outcome is None and r.sent_at]
+    oldest = min(waiting, default=None)
+    return oldest if oldest and now - oldest >= patience else None
+
+
+def _time(moment: datetime | None) -> str | None:
+    """RFC 3339, UTC, with a Z."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,287 @@
+"""Accepting: one commit and no broker. What the client asked for is written down, due now, and answered.
+
+The process may die before the commit (nothing happened; the client asks again) or after it (the dispatcher finds the
+request; the client asks again with the same key and gets the same answer).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import structlog
+from django.db import OperationalError, connection, transaction
+from uuid_utils.compat import uuid7
+
+from brokerage.db import retrying
+from brokerage.money import CURRENCY
+from brokerage.reasons import Code, Reason
+from trades import lifecycle, selectors, store
+from trades.lifecycle import Kind, Stage, Status
+from trades.models import RequestKey, Trade, TradeEvent, TradeRequest
+from trades.reference import reference
+from trades.store import Docket
+
+log = structlog.get_logger(__name__)
+
+KEY_PATIENCE = "2s"
+"""How long a call waits for another one with the same key before it is told to come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, through which channel, and under which key of their own, if any.
+
+    `fingerprint` stands for what was asked (method, path, JSON body): the same key with another one is refused.
+    """
+
+    trader_id: int
+    username: str
+    channel: str
+    key: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of acceptance, byte for byte as it was stored with the key."""
+
+    trade_id: UUID
+    body: bytes
+    replayed: bool = False
+
+
+class ConflictError(Exception):
+    """The call cannot be taken as things stand; nothing was kept."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+class KeyBusyError(Exception):
+    """Another call with the same key has not finished yet."""
+
+
+class KeyReusedError(Exception):
+    """The key stands for another call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a new trade is to be."""
+
+    symbol: str
+    side: str
+    quantity: int
+    price: Decimal
+    time_in_force: str
+    client_reference: str | None = None
+
+
+def place(order: Order, *, caller: Caller, now: datetime) -> Answer:
+    """Accept a new trade. Whether it can be done is decided by the pipeline. Raises KeyBusyError, KeyReusedError."""
+
+    def accept() -> tuple[Trade, list[TradeRequest]]:
+        trade, request = _new_trade(order, caller, now)
+        trade.save(force_insert=True)
+        request.save(force_insert=True)
+        TradeEvent.objects.create(
+            trade=trade, seq=1, kind="NEW_RECEIVED", request_id=request.pk, status=trade.status, at=now
+        )
+        return trade, [request]
+
+    return _once(caller, accept, now=now)
+
+
+def amend(
+    trade_id: UUID,
+    *,
+    caller: Caller,
+    now: datetime,
+    quantity: int | None = None,
+    remaining_quantity: int | None = None,
+    price: Decimal | None = None,
+    check: Callable[[Trade], None] = lambda trade: None,
+) -> Answer:
+    """Accept an amendment. What is left out keeps the value last asked for; `remaining_quantity` is without the fills.
+
+    `check` may look at the locked trade and raise. Raises ConflictError (TRADE_FINISHED, NOTHING_TO_CHANGE),
+    KeyBusyError, KeyReusedError.
+    """
+
+    def accept() -> tuple[Trade, list[TradeRequest]]:
+        docket = _open(trade_id, check)
+        state = docket.state
+        asked_quantity, asked_price = lifecycle.wished(state)
+        if remaining_quantity is not None:
+            new_quantity = state.filled_quantity + remaining_quantity
+        else:
+            new_quantity = asked_quantity if quantity is None else quantity
+        new_price = asked_price if price is None else price
+        raises = lifecycle.status(state) is Status.FILLED and new_quantity > asked_quantity
+        if not raises:
+            _must_be_open(state)
+        if (new_quantity, new_price) == (asked_quantity, asked_price):
+            raise ConflictError(Reason(Code.NOTHING_TO_CHANGE, "These are the terms last asked for already."))
+        _ask(docket, Kind.AMEND, quantity=new_quantity, price=new_price, caller=caller, now=now)
+        store.write([docket], at=now)
+        return docket.trade, docket.requests
+
+    return _once(caller, accept, now=now)
+
+
+def cancel(
+    trade_id: UUID, *, caller: Caller, now: datetime, check: Callable[[Trade], None] = lambda trade: None
+) -> Answer:
+    """Accept a cancellation. A trade that was never sent ends here and now; otherwise the exchange is asked.
+
+    While a cancellation is outstanding another one changes nothing. Raises as `amend` does.
+    """
+
+    def accept() -> tuple[Trade, list[TradeRequest]]:
+        docket = _open(trade_id, check)
+        state = docket.state
+        _must_be_open(state)
+        if any(r.kind is Kind.CANCEL and r.outcome is None for r in state.requests):
+            return docket.trade, docket.requests
+        quantity, price = lifecycle.wished(state)
+        request = _ask(docket, Kind.CANCEL, quantity=quantity, price=price, caller=caller, now=now)
+        if state.new.stage in (Stage.RECEIVED, Stage.VALIDATED):
+            event = lifecycle.Withdrawn(str(request.pk))
+            docket.apply(event, kind="WITHDRAWN", at=now, request=request)
+        store.write([docket], at=now)
+        return docket.trade, docket.requests
+
+    return _once(caller, accept, now=now)
+
+
+@retrying
+def _once(caller: Caller, accept: Callable[[], tuple[Trade, list[TradeRequest]]], *, now: datetime) -> Answer:
+    """Accept in one commit; with a key, at most once for ever, and the same bytes to every later call."""
+    with transaction.atomic(durable=True):
+        if caller.key:
+            _wait_for_key(caller)
+            if known := _known_answer(caller):
+                return known
+        trade, requests = accept()
+        body = json.dumps(selectors.picture(trade, requests, now=now), separators=(",", ":")).encode()
+        if caller.key:
+            RequestKey.objects.create(
+                trader_id=caller.trader_id,
+                key=caller.key,
+                fingerprint=caller.fingerprint,
+                trade_id=trade.pk,
+                answer=body,
+                created_at=now,
+            )
+    log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=requests[-1].kind, step="accept")
+    return Answer(trade.pk, body)
+
+
+def _wait_for_key(caller: Caller) -> None:
+    """Hold the key until our commit. Two calls with one key meet here; the second goes on when the first is done.
+
+    An advisory lock, because the row itself can only be written once its answer is known. It comes before every row
+    lock, as the first class of the lock order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = %s", [KEY_PATIENCE])
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_fold(caller.trader_id), caller.key])
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) == "55P03":
+                raise KeyBusyError from None
+            raise
+
+
+def _fold(trader_id: int) -> int:
+    """A bigint as the 32 signed bits that an advisory lock takes. A collision only makes two calls wait."""
+    folded = (trader_id ^ (trader_id >> 32)) & 0xFFFFFFFF
+    return folded - (1 << 32) if folded >= 1 << 31 else folded
+
+
+def _known_answer(caller: Caller) -> Answer | None:
+    known = RequestKey.objects.filter(trader_id=caller.trader_id, key=caller.key).first()
+    if known is None:
+        return None
+    if known.fingerprint != caller.fingerprint:
+        raise KeyReusedError
+    return Answer(known.trade_id, bytes(known.answer), replayed=True)
+
+
+def _new_trade(order: Order, caller: Caller, now: datetime) -> tuple[Trade, TradeRequest]:
+    trade = Trade(
+        id=uuid7(),
+        reference=reference(_next_number()),
+        trader_id=caller.trader_id,
+        symbol=order.symbol,
+        side=order.side,
+        time_in_force=order.time_in_force,
+        currency=CURRENCY,
+        channel=caller.channel,
+        client_reference=order.client_reference,
+        quantity=order.quantity,
+        price=order.price,
+        status=Status.RECEIVED,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+    return trade, _new_request(trade, 1, Kind.NEW, order.quantity, order.price, caller, now, due_at=now)
+
+
+def _new_request(
+    trade: Trade,
+    seq: int,
+    kind: Kind,
+    quantity: int,
+    price: Decimal,
+    caller: Caller,
+    now: datetime,
+    due_at: datetime | None = None,
+) -> TradeRequest:
+    return TradeRequest(
+        id=uuid7(),
+        trade=trade,
+        seq=seq,
+        kind=kind,
+        quantity=quantity,
+        price=price,
+        channel=caller.channel,
+        placed_by=caller.username,
+        due_at=due_at,
+        created_at=now,
+    )
+
+
+def _next_number() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('trades_reference')")
+        return cursor.fetchone()[0]
+
+
+def _open(trade_id: UUID, check: Callable[[Trade], None]) -> Docket:
+    docket = store.open_dockets([trade_id])[trade_id]
+    check(docket.trade)
+    return docket
+
+
+def _must_be_open(state: lifecycle.State) -> None:
+    """Over means: filled or ended, and no amendment is on its way that could open it again."""
+    waiting = any(r.kind is Kind.AMEND and r.outcome is None for r in state.requests)
+    if lifecycle.is_ended(state) or (lifecycle.is_over(state) and not waiting):
+        ended = lifecycle.status(state).replace("_", " ").lower()
+        raise ConflictError(Reason(Code.TRADE_FINISHED, f"The trade is {ended}: nothing about it can be changed."))
+
+
+def _ask(docket: Docket, kind: Kind, *, quantity: int, price: Decimal, caller: Caller, now: datetime) -> TradeRequest:
+    """Put a request at the end of the trade's chain, in the facts, the rows and the timeline."""
+    request = _new_request(docket.trade, len(docket.requests) + 1, kind, quantity, price, caller, now)
+    request.save(force_insert=True)
+    docket.requests.append(request)
+    facts = lifecycle.Request(id=str(request.pk), seq=request.seq, kind=kind, quantity=quantity, price=price)
+    docket.apply(lifecycle.Asked(facts), kind=f"{kind}_RECEIVED", at=now, request=request)
+    return request

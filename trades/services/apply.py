@@ -1,0 +1,243 @@
+"""Applying: what the exchange reports becomes facts, money and shares. One commit per batch, acknowledged after it.
+
+Killed after the commit and before the acknowledgement, the batch comes again: every report is known by its ExecID (a
+cancel reject by the outcome it left on its request), and nothing happens twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from brokerage.db import retrying
+from brokerage.money import plain, value
+from brokerage.reasons import Code, Reason
+from exchange.intake import Report
+from exchange.link import REPORTS
+from exchange.messages import CancelReject, ExecType, ExecutionReport
+from exchange.quarantine import Code as Quarantine
+from exchange.quarantine import quarantine
+from holdings import services as holdings
+from trades import lifecycle, store
+from trades.lifecycle import Reported, Side
+from trades.models import ExchangeReport, Execution, Trade, TradeRequest
+from trades.store import Docket
+from wallets import services as wallets
+
+log = structlog.get_logger(__name__)
+
+_REPORTED = {
+    ExecType.PENDING_NEW: Reported.PENDING_NEW,
+    ExecType.NEW: Reported.NEW,
+    ExecType.REJECTED: Reported.REJECTED,
+    ExecType.TRADE: Reported.FILL,
+    ExecType.PENDING_REPLACE: Reported.PENDING_REPLACE,
+    ExecType.REPLACED: Reported.REPLACED,
+    ExecType.PENDING_CANCEL: Reported.PENDING_CANCEL,
+    ExecType.CANCELED: Reported.CANCELED,
+    ExecType.EXPIRED: Reported.EXPIRED,
+    ExecType.DONE_FOR_DAY: Reported.DONE_FOR_DAY,
+    ExecType.SUSPENDED: Reported.SUSPENDED,
+    ExecType.RESTATED: Reported.RESTATED,
+}
+_TOO_LATE_TO_CANCEL = "0"  # CxlRejReason (102)
+
+
+@dataclass(frozen=True, slots=True)
+class _Movement:
+    """What one report does to the books: the change of what is blocked and, for a fill, the execution to settle."""
+
+    trade: Trade
+    side: Side
+    hold_change: Decimal
+    execution: Execution | None
+
+
+@retrying
+def apply_reports(reports: Sequence[Report]) -> None:
+    """Apply a batch in the order in which it came. Commits all of it or raises; safe to run any number of times.
+
+    What belongs to no trade of ours, or comes under a known ExecID with other numbers, is quarantined in the same
+    commit.
+    """
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        trade_of = _route([report.message for report in reports])
+        dockets = store.open_dockets(set(trade_of.values()))
+        known = _known([report.message for report in reports])
+        movements: list[_Movement] = []
+        for report in reports:
+            docket = dockets.get(_trade_id(report.message, trade_of))
+            if docket is None:
+                _set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
+            elif isinstance(report.message, CancelReject):
+                _cancel_reject(docket, report.message, now=now)
+            elif report.message.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL):
+                _set_aside(report, Quarantine.UNSUPPORTED, "corrections and busts are booked by hand")
+            elif report.message.exec_type is not ExecType.ORDER_STATUS:
+                movements += _execution_report(docket, report, known, now=now)
+        _post(movements)
+        store.write(dockets.values(), at=now)
+
+
+# --- Whose report it is ----------------------------------------------------------------------------------------------
+
+
+def _route(messages: Iterable[ExecutionReport | CancelReject]) -> dict[str, UUID]:
+    """Map every id that the messages name and that is ours to its trade: two queries."""
+    named = {_uuid(name) for message in messages for name in (message.cl_ord_id, message.trade_ref)} - {None}
+    by_request = TradeRequest.objects.filter(pk__in=named).values_list("pk", "trade_id")
+    trades = Trade.objects.filter(pk__in=named).values_list("pk", flat=True)
+    return {str(pk): trade_id for pk, trade_id in by_request} | {str(pk): pk for pk in trades}
+
+
+def _trade_id(message: ExecutionReport | CancelReject, trade_of: dict[str, UUID]) -> UUID | None:
+    named = (_uuid(message.cl_ord_id), _uuid(message.trade_ref))
+    return next((trade_of[str(name)] for name in named if str(name) in trade_of), None)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
+def _known(messages: Iterable[ExecutionReport | CancelReject]) -> dict[str, dict[str, Any]]:
+    """The bodies of the reports that were applied before, by ExecID. Read under the trades' locks."""
+    ids = {message.exec_id for message in messages if isinstance(message, ExecutionReport)}
+    return dict(ExchangeReport.objects.filter(pk__in=ids).values_list("pk", "body"))
+
+
+def _set_aside(report: Report, code: Quarantine, detail: str) -> None:
+    quarantine(queue=REPORTS.name, message_id=report.message_id, body=report.raw, code=code, detail=detail)
+
+
+# --- What it does ----------------------------------------------------------------------------------------------------
+
+
+def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> None:
+    """A `9`: once per ClOrdID, its request having an outcome from then on."""
+    row = docket.row(_uuid(message.cl_ord_id) or "")
+    if row is not None and row.outcome is not None:
+        return
+    code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
+    reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
+    event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
+    docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
+
+
+def _execution_report(
+    docket: Docket, report: Report, known: dict[str, dict[str, Any]], *, now: datetime
+) -> list[_Movement]:
+    message = report.message
+    if message.exec_id in known:
+        _again(docket, report, known[message.exec_id], now=now)
+        return []
+    known[message.exec_id] = message.body
+    docket.reports.append(
+        ExchangeReport(exec_id=message.exec_id, trade_id=docket.trade.pk, body=message.body, received_at=now)
+    )
+    reported = _REPORTED[message.exec_type]
+    row = docket.row(_uuid(message.cl_ord_id) or "")
+    if reported is Reported.FILL:
+        quantity, price = message.last_qty, message.last_px
+    else:
+        quantity, price = message.order_qty, message.price
+    event = lifecycle.Report(reported, str(row.pk) if row else None, quantity, price, message.transact_time)
+    reason = None
+    if reported is Reported.REJECTED:
+        details = {"OrdRejReason": message.ord_rej_reason}
+        reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
+    docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=_data(message, reported), reason=reason)
+    execution = _execution(docket, message, now=now) if reported is Reported.FILL else None
+    movement = _Movement(docket.trade, docket.state.side, docket.hold_change(), execution)
+    docket.record_hold()
+    log.info(
+        "report_applied", trade_id=str(docket.trade.pk), report=str(reported), status=docket.trade.status, step="apply"
+    )
+    return [movement]
+
+
+def _again(docket: Docket, report: Report, earlier: dict[str, Any], *, now: datetime) -> None:
+    """A report whose ExecID is known: nothing happens; other numbers under the same id are somebody's mistake."""
+    message = report.message
+    numbers = ("ExecType", "LastQty", "LastPx", "ExecRefID")
+    if any(message.body.get(name) != earlier.get(name) for name in numbers):
+        _set_aside(report, Quarantine.EXEC_ID_REUSED, f"ExecID {message.exec_id} is known with other numbers")
+    elif message.exec_type is ExecType.TRADE and not message.poss_resend:
+        docket.note("ANOMALY", at=now, data={"code": "DUPLICATE_EXECUTION", "exec_id": message.exec_id})
+
+
+def _execution(docket: Docket, message: ExecutionReport, *, now: datetime) -> Execution:
+    trade = docket.trade
+    execution = Execution(
+        exec_id=message.exec_id,
+        trade=trade,
+        trader_id=trade.trader_id,
+        symbol=trade.symbol,
+        side=trade.side,
+        quantity=message.last_qty,
+        price=message.last_px,
+        value=value(message.last_qty, message.last_px),
+        executed_at=message.transact_time,
+        received_at=now,
+    )
+    docket.executions.append(execution)
+    return execution
+
+
+def _data(message: ExecutionReport, reported: Reported) -> dict[str, Any]:
+    """What the timeline keeps of a report: its id and its numbers."""
+    data: dict[str, Any] = {"exec_id": message.exec_id}
+    if reported is Reported.FILL:
+        data |= {"quantity": message.last_qty, "price": plain(message.last_px)}
+    elif reported in (Reported.REPLACED, Reported.RESTATED):
+        data |= {"quantity": message.order_qty, "price": plain(message.price) if message.price else None}
+    return data | ({"text": message.text} if message.text else {})
+
+
+def _post(movements: Sequence[_Movement]) -> None:
+    """Move money and shares: wallets first, then holdings, each locked once for the whole batch."""
+    moving = [m for m in movements if m.execution or m.hold_change]
+    if not moving:
+        return
+    buys = [m for m in moving if m.side is Side.BUY]
+    fills = [m for m in moving if m.execution]
+    cash = wallets.open_ledger({m.trade.trader_id for m in (*buys, *fills)})
+    sells = [m for m in moving if m.side is Side.SELL]
+    shares = holdings.open_ledger({(m.trade.trader_id, m.trade.symbol) for m in (*sells, *fills)})
+    for movement in moving:
+        _move(movement, cash, shares)
+    cash.post()
+    shares.post()
+
+
+def _move(movement: _Movement, cash: wallets.Ledger, shares: holdings.Ledger) -> None:
+    trade, change, bought = movement.trade, movement.hold_change, movement.side is Side.BUY
+    trader_id, key = trade.trader_id, (trade.trader_id, trade.symbol)
+    if execution := movement.execution:
+        sign = 1 if bought else -1
+        same = {"trade_id": trade.pk, "execution": execution.exec_id}
+        cash.settle(trader_id, amount=-sign * execution.value, hold_change=change if bought else Decimal(0), **same)
+        shares.settle(key, amount=sign * execution.quantity, hold_change=0 if bought else int(change), **same)
+    elif change < 0 and bought:
+        cash.release(trader_id, -change, trade_id=trade.pk)
+    elif change < 0:
+        shares.release(key, int(-change), trade_id=trade.pk)
+    elif bought:
+        _must(cash.block(trader_id, change, trade_id=trade.pk))
+    else:
+        _must(shares.block(key, int(change), trade_id=trade.pk))
+
+
+def _must(short: wallets.Shortfall | holdings.Shortfall | None) -> None:
+    """The exchange raised the terms by itself and the trader cannot cover it: the report is set aside with an alarm."""
+    if short is not None:
+        raise wallets.UncoveredError(f"restated terms need {short.needed}, available are {short.available}")

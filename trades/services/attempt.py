@@ -1,0 +1,114 @@
+"""Running a step on a batch so that one bad request harms no other, and no request is tried for ever.
+
+A try counts only when a step began the request and failed or died on it. Locks, restarts and servers that are away
+are never tries: the batch gives its leases back and is dispatched again.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from brokerage.db import is_passing, retrying
+from brokerage.reasons import Code, Reason
+from exchange.link import LinkDown
+from trades import leases, store
+from trades.leases import Claim
+from trades.models import TradeRequest
+
+log = structlog.get_logger(__name__)
+
+
+class Step(Protocol):
+    def __call__(self, claims: Sequence[Claim], *, now: datetime) -> None: ...
+
+
+def attempt(step: Step, claims: Sequence[Claim], *, redelivered: bool) -> None:
+    """Run `step` on `claims`; what it cannot do is given back or, when it failed alone too often, parked.
+
+    A redelivered batch may have killed its worker: each request then runs alone, its try counted before it begins, so
+    that the one to blame is found however the process dies.
+    """
+    if redelivered:
+        for claim in claims:
+            if _begin(claim):
+                _run(step, [claim], counted=True)
+    else:
+        _run(step, claims, counted=False)
+
+
+def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
+    try:
+        step(claims, now=timezone.now())
+    except Exception as error:
+        if is_passing(error) or isinstance(error, LinkDown):
+            log.warning("step_given_back", requests=len(claims), error=str(error).strip())
+            if counted:
+                _change_tries(claims[0], -1)
+            leases.give_back(claims)
+        elif len(claims) > 1:
+            middle = len(claims) // 2
+            _run(step, claims[:middle], counted=False)
+            _run(step, claims[middle:], counted=False)
+        else:
+            log.exception("step_failed", request_id=claims[0][0])
+            if not counted:
+                _change_tries(claims[0], +1)
+            _give_up_or_back(claims[0], error)
+
+
+def _begin(claim: Claim) -> bool:
+    """Count the try before it begins. False when the request has had its tries, and is parked instead."""
+    return _with_row(claim, _count_or_park)
+
+
+def _count_or_park(docket: store.Docket, row: TradeRequest) -> bool:
+    if row.tries >= settings.PIPELINE["TRIES"]:
+        _park(docket, row, "the worker died on it")
+        return False
+    row.tries += 1
+    docket.touch(row)
+    return True
+
+
+def _change_tries(claim: Claim, change: int) -> None:
+    def count(docket: store.Docket, row: TradeRequest) -> bool:
+        row.tries = max(0, row.tries + change)
+        docket.touch(row)
+        return True
+
+    _with_row(claim, count)
+
+
+def _give_up_or_back(claim: Claim, error: Exception) -> None:
+    def park_if_spent(docket: store.Docket, row: TradeRequest) -> bool:
+        if row.tries < settings.PIPELINE["TRIES"]:
+            return False
+        _park(docket, row, f"{type(error).__name__}: {error}"[:500])
+        return True
+
+    if not _with_row(claim, park_if_spent):
+        leases.give_back([claim])
+
+
+def _park(docket: store.Docket, row: TradeRequest, cause: str) -> None:
+    reason = Reason(Code.STEP_FAILED, f"After {row.stage} the next step failed {row.tries} times: {cause}")
+    store.park(docket, row, reason, at=timezone.now())
+    log.error("parked", trade_id=str(docket.trade.pk), request_id=str(row.pk), cause=cause)
+
+
+@retrying
+def _with_row(claim: Claim, change: Callable[[store.Docket, TradeRequest], bool]) -> bool:
+    """Change one request that is still ours under its trade's lock. False when it is not ours any more."""
+    with transaction.atomic(durable=True):
+        found = store.open_claimed([claim])
+        if not found:
+            return False
+        [(docket, row)] = found
+        done = change(docket, row)
+        store.write([docket], at=timezone.now())
+        return done

@@ -1,0 +1,42 @@
+"""Parking by hand: staff take a request out of the pipeline, or put it back."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from brokerage.db import retrying
+from brokerage.reasons import Code, Reason
+from trades import store
+from trades.lifecycle import Stage
+from trades.models import TradeRequest
+
+
+@retrying
+def park(request_id: UUID, *, why: str, now: datetime) -> bool:
+    """Park a request that the pipeline still has to finish. False when there is nothing to park."""
+    with transaction.atomic(durable=True):
+        docket, row = _open(request_id)
+        if row.stage == Stage.SENT or row.outcome is not None or row.parked is not None:
+            return False
+        store.park(docket, row, Reason(Code.PARKED_BY_STAFF, why), at=now)
+        store.write([docket], at=now)
+        return True
+
+
+@retrying
+def unpark(request_id: UUID, *, now: datetime) -> bool:
+    """Let a parked request go on from the stage it had reached. False when it is not parked."""
+    with transaction.atomic(durable=True):
+        docket, row = _open(request_id)
+        if row.parked is None:
+            return False
+        store.unpark(docket, row, at=now)
+        store.write([docket], at=now)
+        return True
+
+
+def _open(request_id: UUID) -> tuple[store.Docket, TradeRequest]:
+    trade_id = TradeRequest.objects.values_list("trade_id", flat=True).get(pk=request_id)
+    docket = store.open_dockets([trade_id])[trade_id]
+    return docket, docket.row(request_id)

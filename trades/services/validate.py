@@ -1,0 +1,60 @@
+"""Validating: refuse early, without blocking anything, what booking would refuse at this moment."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from brokerage.db import retrying
+from brokerage.reasons import Reason, combine
+from holdings import selectors as holdings
+from trades import lifecycle, rules, store
+from trades.leases import Claim
+from trades.lifecycle import Side, Stage
+from trades.models import TradeRequest
+from trades.store import Docket
+from wallets import selectors as wallets
+
+
+@retrying
+def validate(claims: Sequence[Claim], *, now: datetime) -> None:
+    """Take requests from RECEIVED to VALIDATED, or refuse them with every reason that applies."""
+    with transaction.atomic(durable=True):
+        work = store.open_claimed(claims, stage=Stage.RECEIVED)
+        if not work:
+            return
+        dockets = [docket for docket, _ in work]
+        market_now = rules.load_market(dockets, now=now)
+        available = _available(dockets)
+        for docket, request in work:
+            reasons = rules.refusals(docket, request, market_now)
+            if short := _short(docket, request, available):
+                reasons.append(short)
+            if reasons:
+                event = lifecycle.Refused(str(request.pk))
+                docket.apply(event, kind="REFUSED", at=now, request=request, reason=combine(reasons))
+            else:
+                event = lifecycle.Advanced(str(request.pk), Stage.VALIDATED)
+                docket.apply(event, kind="VALIDATED", at=now, request=request)
+        store.write(dockets, at=now)
+
+
+Available = dict[tuple[int, str], Decimal]
+"""What a trader could block now, by trader and symbol; the symbol is empty for money."""
+
+
+def _available(dockets: Sequence[Docket]) -> Available:
+    buyers = {d.trade.trader_id for d in dockets if d.state.side is Side.BUY}
+    sold = {(d.trade.trader_id, d.trade.symbol) for d in dockets if d.state.side is Side.SELL}
+    money = {(trader_id, ""): wallet.available for trader_id, wallet in wallets.wallets_of(buyers).items()}
+    shares = {key: Decimal(holding.available) for key, holding in holdings.holdings_by_key(sold).items()}
+    return money | shares
+
+
+def _short(docket: Docket, request: TradeRequest, available: Available) -> Reason | None:
+    if request.kind == lifecycle.Kind.CANCEL:
+        return None
+    symbol = "" if docket.state.side is Side.BUY else docket.trade.symbol
+    needed = rules.increase(docket, request)
+    return rules.uncovered(docket.state.side, needed=needed, available=available[docket.trade.trader_id, symbol])

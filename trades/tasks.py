@@ -1,0 +1,45 @@
+"""The doors Celery comes through: ids in, one call to a service. `**_` lets an older worker take a newer message."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+
+from trades import audit
+from trades.leases import Claim
+from trades.services.attempt import attempt
+from trades.services.book import book as book_step
+from trades.services.send import send as send_step
+from trades.services.validate import validate as validate_step
+
+log = structlog.get_logger(__name__)
+
+
+def _redelivered(task: Task) -> bool:
+    return bool((task.request.delivery_info or {}).get("redelivered"))
+
+
+@shared_task(name="trades.tasks.validate", bind=True)
+def validate(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
+    attempt(validate_step, _claims(claims), redelivered=_redelivered(self))
+
+
+@shared_task(name="trades.tasks.book", bind=True)
+def book(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
+    attempt(book_step, _claims(claims), redelivered=_redelivered(self))
+
+
+@shared_task(name="trades.tasks.send", bind=True)
+def send(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
+    attempt(send_step, _claims(claims), redelivered=_redelivered(self))
+
+
+@shared_task(name="trades.tasks.audit_books", time_limit=600)
+def audit_books(**_: Any) -> None:
+    audit.audit_and_report()
+
+
+def _claims(claims: Sequence[Sequence[Any]]) -> list[Claim]:
+    """JSON knows no tuples."""
+    return [(request_id, number) for request_id, number in claims]
