@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import transaction
 
 from brokerage.db import retrying
-from holdings.ledger import Key, Ledger, Shortfall, UncoveredError, UnknownTraderError
+from holdings.ledger import Key, Ledger, Shortfall, UncoveredError, UnknownTraderError, open_funded
 from holdings.models import HoldingEntry, Kind
 from holdings.selectors import entries_with_keys
 
@@ -92,14 +92,17 @@ def open_many(rows: Iterable[tuple[int, str, int, str]]) -> int:
 @retrying
 def _open_chunk(rows: Sequence[tuple[int, str, int, str]]) -> int:
     with transaction.atomic(durable=True):
-        ledger = open_ledger((trader_id, symbol) for trader_id, symbol, _, _ in rows)
-        used = entries_with_keys([row[0] for row in rows], {row[3] for row in rows})
-        for trader_id, symbol, amount, key in rows:
+        first = {row[:2]: row for row in reversed(rows)}
+        opened = open_funded(first.values())
+        others = [row for row in rows if row[:2] not in opened or row is not first[row[:2]]]
+        ledger = open_ledger((trader_id, symbol) for trader_id, symbol, _, _ in others)
+        used = entries_with_keys({row[0] for row in others}, {row[3] for row in others})
+        for trader_id, symbol, amount, key in others:
             if earlier := used.get((trader_id, key)):
                 _must_match(earlier, symbol, Kind.DEPOSIT, amount)
             else:
                 ledger.deposit((trader_id, symbol), amount, key=key)
-        return len(ledger.post())
+        return len(opened) + len(ledger.post())
 
 
 def _earlier(trader_id: int, key: str, symbol: str, kind: Kind, amount: int) -> HoldingEntry | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from django.db import transaction
 
 from brokerage.db import retrying
-from wallets.ledger import Ledger, Shortfall, UncoveredError, UnknownTraderError
+from wallets.ledger import Ledger, Shortfall, UncoveredError, UnknownTraderError, open_funded
 from wallets.models import Kind, WalletEntry
 from wallets.selectors import entries_with_keys
 
@@ -92,14 +92,17 @@ def open_many(rows: Iterable[tuple[int, Decimal, str]]) -> int:
 @retrying
 def _open_chunk(rows: Sequence[tuple[int, Decimal, str]]) -> int:
     with transaction.atomic(durable=True):
-        ledger = open_ledger(trader_id for trader_id, _, _ in rows)
-        used = entries_with_keys([row[0] for row in rows], {row[2] for row in rows})
-        for trader_id, amount, key in rows:
+        first = {row[0]: row for row in reversed(rows)}
+        opened = open_funded(first.values())
+        others = [row for row in rows if row[0] not in opened or row is not first[row[0]]]
+        ledger = open_ledger(trader_id for trader_id, _, _ in others)
+        used = entries_with_keys({row[0] for row in others}, {row[2] for row in others})
+        for trader_id, amount, key in others:
             if earlier := used.get((trader_id, key)):
                 _must_match(earlier, Kind.DEPOSIT, amount)
             else:
                 ledger.deposit(trader_id, amount, key=key)
-        return len(ledger.post())
+        return len(opened) + len(ledger.post())
 
 
 def _earlier(trader_id: int, key: str, kind: Kind, amount: Decimal) -> WalletEntry | None:
