@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# The stacks of `make demo` and `make test` lie in the folder of `make up`.
+NESTED_STACKS = ("demo", "test")
 SECRET_NAMES = (
     "django_secret_key",
     "postgres_superuser",
@@ -67,6 +70,17 @@ class Layout:
     def packages(self) -> Path:
         """RabbitMQ as unpacked from Debian's packages: one copy for every stack of this clone."""
         return ROOT / "var" / "rabbitmq-server"
+
+    def wipe(self) -> None:
+        """Remove everything of this stack but its lock, the downloads, and the stacks below it."""
+        kept = {"lock", "setup.lock", self.packages.name, *NESTED_STACKS}
+        for path in self.var.iterdir():
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,0 +1,42 @@
+# From a fresh clone: `make up`, or `make demo`. Nothing is written outside this folder.
+
+PYTHON ?= python3
+LOCAL = .venv/bin/python -m brokerage.local
+
+# What `check --deploy` is to find: production, with no server behind it.
+NO_SERVERS = DATABASE_URL=postgresql://nobody@127.0.0.1:1/none CELERY_BROKER_URL=amqp://nobody@127.0.0.1:1//
+PRODUCTION = $(NO_SERVERS) ENVIRONMENT=production ALLOWED_HOSTS=brokerage.example \
+	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+setup: # the virtual environment; every command brings it about by itself
+	@command -v "$(PYTHON)" >/dev/null || { echo "error: Python 3.11 or newer is needed ($(PYTHON) not found)" >&2; exit 1; }
+	@"$(PYTHON)" brokerage/local/bootstrap.py
+
+up: setup ## run everything in the foreground, until Ctrl-C (PORT=8000, EXCHANGE=external)
+	@exec $(LOCAL) up
+
+demo: setup ## trade through a scripted day on a fresh stack, and check every result
+	@exec $(LOCAL) demo
+
+test: setup ## run the tests on a PostgreSQL and a RabbitMQ of their own (ARGS="-k name")
+	@exec $(LOCAL) test $(ARGS)
+
+check: setup ## format, lint, import contracts, migrations in step, deployment settings
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	$(NO_SERVERS) .venv/bin/python -W ignore manage.py makemigrations --check --dry-run
+	$(PRODUCTION) .venv/bin/python manage.py check --deploy --fail-level WARNING
+
+lock: setup ## compile requirements*.in into requirements*.txt, with hashes
+	.venv/bin/python -m uv --no-cache pip compile --quiet --no-header --generate-hashes --output-file requirements.txt requirements.in
+	.venv/bin/python -m uv --no-cache pip compile --quiet --no-header --generate-hashes --output-file requirements-dev.txt requirements-dev.in
+
+clean: setup ## remove databases, queues and logs of the stacks here (not .venv, not the RabbitMQ download)
+	@exec $(LOCAL) clean

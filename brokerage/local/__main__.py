@@ -1,0 +1,42 @@
+"""`python -m brokerage.local up | demo | test | clean`: what the Makefile calls."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from brokerage.local.clean import clean
+from brokerage.local.demo import demo
+from brokerage.local.errors import StackError
+from brokerage.local.layout import ROOT
+from brokerage.local.pytest_run import test
+from brokerage.local.up import up
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the commands; an error the user can cure is one message, not a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m brokerage.local", description=__doc__)
+    parser.add_argument("--var", type=Path, help="the stack's folder (default: var/, var/demo or var/test)")
+    parser.add_argument("command", choices=("up", "demo", "test", "clean"))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help="for `test`: pytest's arguments")
+    chosen = parser.parse_args(arguments)
+    default = ROOT / "var" / chosen.command if chosen.command in ("demo", "test") else ROOT / "var"
+    var = (chosen.var or default).resolve()
+    try:
+        match chosen.command:
+            case "up":
+                return up(var)
+            case "demo":
+                return demo(var)
+            case "test":
+                return test(var, chosen.rest)
+            case _:
+                return clean(var)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

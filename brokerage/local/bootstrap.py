@@ -1,0 +1,93 @@
+"""Makes `.venv` with the locked requirements. A script of its own: it runs before there is anything to import.
+
+Any Python 3 may start it, so it says what is missing in words; the work is done by one of 3.11 or newer.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "requirements.sha256"
+REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
+OLDEST = (3, 11)
+NEWER_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
+
+
+def main():
+    """Set the virtual environment up, unless it holds just these requirements already."""
+    wanted = hashlib.sha256(b"".join(file.read_bytes() for file in REQUIREMENTS)).hexdigest()
+    if is_installed(wanted):
+        return
+    use_new_enough_python()
+    (ROOT / "var").mkdir(exist_ok=True)
+    with (ROOT / "var" / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_installed(wanted):  # by another make, while we waited
+            return
+        make_environment()
+        install()
+        STAMP.write_text(wanted)
+
+
+def is_installed(wanted):
+    """Whether the environment works and was filled from these very files."""
+    return os.access(PYTHON, os.X_OK) and STAMP.exists() and STAMP.read_text() == wanted
+
+
+def use_new_enough_python():
+    """Go on in a Python that is new enough and can make environments; say which one is missing if there is none."""
+    if sys.version_info < OLDEST:
+        for name in NEWER_NAMES:
+            found = shutil.which(name)
+            if found:
+                sys.exit(subprocess.call([found, *sys.argv]))
+        sys.exit(f"error: Python 3.11 or newer is needed, this is {sys.version.split()[0]} ({sys.executable})")
+    probe = subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False)
+    if probe.returncode:
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        sys.exit(f"error: {sys.executable} cannot make virtual environments: install python{version}-venv")
+
+
+def make_environment():
+    """Create `.venv`, or again if its Python is gone or too old."""
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    check = f"import sys, pip; sys.exit(sys.version_info < {OLDEST})"
+    if PYTHON.exists() and subprocess.run([str(PYTHON), "-c", check], capture_output=True, check=False).returncode == 0:
+        return
+    print("Python: creating .venv …", flush=True)
+    done = subprocess.run([*command, "--clear"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: .venv could not be made:\n{done.stdout}{done.stderr}")
+
+
+def install():
+    """Install the locked requirements, with a word of progress now and then. Nothing is cached outside the clone."""
+    total = sum(line[:1].isalnum() for file in REQUIREMENTS for line in file.read_text().splitlines())
+    print(f"Python: installing {total} packages …", flush=True)
+    options = [part for file in REQUIREMENTS for part in ("--requirement", str(file))]
+    command = [str(PYTHON), "-m", "pip", "install", "--require-hashes", "--no-cache-dir", "--no-input", *options]
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH", "PIP_USER")}
+    env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as pip:
+        lines = []
+        seen = 0
+        for line in pip.stdout:
+            lines.append(line)
+            if line.startswith("Collecting "):
+                seen += 1
+                if seen % 10 == 0:
+                    print(f"Python: {seen} of {total} packages fetched …", flush=True)
+    if pip.returncode:
+        sys.exit("error: the requirements could not be installed:\n" + "".join(lines[-12:]))
+    print("Python: .venv is complete", flush=True)
+
+
+if __name__ == "__main__":
+    main()

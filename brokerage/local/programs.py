@@ -1,0 +1,112 @@
+"""The processes of the brokerage itself, and how each is started."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from brokerage.local.ports import HOST
+from brokerage.local.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from brokerage.local.layout import Layout
+    from brokerage.local.ports import Ports
+
+WEB_PORT = 8000
+STREAM_PORT = 8001
+FLOWER_PORT = 5555
+QUEUES = ("trades.validate", "trades.book", "trades.send", "housekeeping")
+
+# Everything is started as a module: the scripts in .venv/bin begin with a path that may not hold a space.
+PYTHON = (sys.executable, "-m")
+MANAGE = (sys.executable, "manage.py")
+CELERY = (*PYTHON, "celery", "--app", "config")
+
+# Those that take work in are stopped before those that carry it out; the servers come last.
+TAKES_IN, CARRIES_OUT = 0, 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What differs between one stack and another."""
+
+    simulator: bool = True
+    market_maker: bool = True
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class WebAddresses:
+    """The doors of the stack."""
+
+    web: str
+    stream: str
+    flower: str
+
+
+def web_addresses(ports: Ports, choice: Choice) -> WebAddresses:
+    """Claim the ports people see: the well-known ones where they are free."""
+    web = ports.pin("web", choice.port) if choice.port else ports.get("web", preferred=WEB_PORT)
+    stream, flower = ports.get("stream", preferred=STREAM_PORT), ports.get("flower", preferred=FLOWER_PORT)
+    return WebAddresses(*(f"http://{HOST}:{port}" for port in (web, stream, flower)))
+
+
+def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choice) -> list[Program]:
+    """All processes beside the servers, in the order to start them."""
+
+    def program(name: str, *command: str, stop_rank: int = TAKES_IN) -> Program:
+        return Program(name=name, command=command, env={**env, "PROCESS_NAME": name}, stop_rank=stop_rank)
+
+    worker = ("worker", "--queues", ",".join(QUEUES), "--concurrency", "2", "--task-events", "--loglevel", "INFO")
+    beat = ("beat", "--schedule", str(layout.var / "celerybeat-schedule"), "--pidfile=", "--loglevel", "INFO")
+    flower = ("flower", f"--address={HOST}", f"--port={ports.get('flower')}")
+    chosen = [
+        _gunicorn("web", layout, ports, env, "config.wsgi:application"),
+        _gunicorn("stream", layout, ports, env, "config.asgi:application", "--worker-class", "asgi"),
+        program("worker", *CELERY, *worker, stop_rank=CARRIES_OUT),
+        program("reports", *MANAGE, "consume_reports", stop_rank=CARRIES_OUT),
+        program("dispatcher", *MANAGE, "run_dispatcher"),
+        program("beat", *CELERY, *beat),
+        program("flower", *CELERY, *flower),
+    ]
+    if choice.simulator:
+        journal = ("--journal", str(layout.var / "exchange.sqlite3"), "--seed", "1")
+        maker = ("--market-maker",) if choice.market_maker else ()
+        chosen.append(program("simulator", *MANAGE, "run_exchange", *journal, *maker, stop_rank=CARRIES_OUT))
+    return chosen
+
+
+def command(name: str, env: Mapping[str, str], *arguments: str) -> Program:
+    """A management command that runs once."""
+    return Program(name=name, command=(*MANAGE, *arguments), env={**env, "PROCESS_NAME": name})
+
+
+def _gunicorn(
+    name: str, layout: Layout, ports: Ports, env: Mapping[str, str], application: str, *options: str
+) -> Program:
+    port = ports.get(name)
+    metrics = layout.metrics / name
+    own = {"PROCESS_NAME": name, "GUNICORN_ROLE": name, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    bind = ("--config", "config/gunicorn.py", "--bind", f"{HOST}:{port}")
+    return Program(
+        name=name,
+        command=(*PYTHON, "gunicorn", application, *bind, *options),
+        env={**env, **own},
+        port=port,
+        before_start=_emptier(metrics),
+    )
+
+
+def _emptier(folder: Path) -> Callable[[], None]:
+    """The counters of an earlier life would be counted again."""
+
+    def empty() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+
+    return empty

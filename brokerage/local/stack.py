@@ -1,0 +1,150 @@
+"""One stack from start to end: its lock, its servers, its processes, and the signals that end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from brokerage.local import procfs, programs
+from brokerage.local.errors import StackError
+from brokerage.local.layout import Layout, load_secrets
+from brokerage.local.ports import Ports
+from brokerage.local.readiness import checks, wait_until_ready
+from brokerage.local.servers import Servers
+from brokerage.local.supervisor import Supervisor, end_leftovers
+from brokerage.local.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import FrameType
+
+    from brokerage.local.program import Program
+
+NAMES = ("web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq")
+READY_SECONDS = 90
+
+
+class Stopped(BaseException):
+    """Somebody asked us to stop. Not an Exception: nothing on the way may take it for a failure to handle."""
+
+
+class Stack:
+    """The running stack; made by `running`."""
+
+    def __init__(self, layout: Layout, terminal: Terminal) -> None:
+        self.layout = layout
+        self.terminal = terminal
+        self.say = terminal.say
+        self.secrets = load_secrets(layout.secrets_file)
+        self.ports = Ports(layout.ports_file)
+        self.supervisor = Supervisor(layout, terminal)
+        self.servers = Servers(layout, self.ports, self.secrets, self.supervisor, self.say)
+        self.env = self._environment()
+        self._stopping = False
+
+    @classmethod
+    @contextmanager
+    def running(cls, var: Path, *, quiet: bool = False, fresh: bool = False) -> Iterator[Self]:
+        """Hold the stack's lock, clear what an earlier one left running, and stop everything at the end, however it comes.
+
+        `fresh` removes what the earlier one kept as well; `quiet` leaves the processes' log lines to the log files.
+        """
+        layout = Layout(var)
+        with layout.locked():
+            if left := end_leftovers(layout):
+                print(f"Ended {len(left)} processes that an earlier run left behind.")
+            if fresh:
+                layout.wipe()
+            stack = cls(layout, Terminal(names=NAMES, quiet=quiet))
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+                    signal.signal(number, stack._on_signal)
+            try:
+                yield stack
+            finally:
+                stack._stop()
+
+    def start_processes(self, choice: programs.Choice) -> programs.WebAddresses:
+        """Migrate, seed, start every process, and return when all are ready."""
+        web = programs.web_addresses(self.ports, choice)
+        owner = {**self.env, "DATABASE_URL": self.servers.addresses.database_owner}
+        self.servers.start(throwaway=False)
+        self.servers.wait_for_postgres()
+        self.say("Database: migrating …")
+        self.run_once(programs.command("migrate", owner, "migrate", "--no-input"))
+        self.say("Database: demo data …")
+        self.run_once(programs.command("seed_demo", owner, "seed_demo"))
+        self.servers.wait_for_rabbitmq()
+        self.say("Brokerage: starting the processes …")
+        keepers = {
+            program.name: self.supervisor.start(program)
+            for program in programs.programs(self.layout, self.ports, self.env, choice)
+        }
+        self.publish(web)
+        wait_until_ready(checks(web, self.servers.addresses, keepers), keepers, seconds=READY_SECONDS, say=self.say)
+        return web
+
+    def publish(self, web: programs.WebAddresses) -> None:
+        """Write stack.json."""
+        servers = self.servers.addresses
+        self.supervisor.publish(
+            {
+                "web_url": web.web,
+                "stream_url": web.stream,
+                "flower_url": web.flower,
+                "database_url": servers.database,
+                "database_owner_url": servers.database_owner,
+                "celery_broker_url": servers.celery_broker,
+                "exchange_url": servers.exchange,
+            }
+        )
+
+    def run_once(self, program: Program) -> str:
+        """Run a program to its end and return what it printed; its failure is shown whole."""
+        env = {**program.env, procfs.MARK: f"{self.layout.var}:{program.name}"}
+        done = subprocess.run(
+            program.argv,
+            cwd=program.cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        (self.layout.logs / f"{program.name}.log").write_text(done.stdout)
+        if done.returncode:
+            raise StackError(f"{program.name} failed (exit code {done.returncode}):\n{done.stdout.rstrip()}")
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.servers.addresses.as_environment(),
+            "ENVIRONMENT": "development",
+            "SECRET_KEY": self.secrets["django_secret_key"],
+            "VAR_DIR": str(self.layout.var),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The first signal ends the work in hand; the next one ends the patience with what does not stop."""
+        if self._stopping:
+            self.supervisor.hurried.set()
+            return
+        self._stopping = True
+        raise Stopped
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self.say("Stopping …")
+        started = time.monotonic()
+        self.supervisor.stop()
+        self.ports.release()
+        self.say(f"Stopped in {time.monotonic() - started:.1f} s; no process is left.")

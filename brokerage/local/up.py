@@ -1,0 +1,74 @@
+"""`make up`: the whole stack in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from brokerage.local.errors import StackError
+from brokerage.local.programs import Choice, WebAddresses
+from brokerage.local.stack import Stack, Stopped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WELCOME = """
+  Brokerage    {web}
+  API          {web}/api/v1
+  Back office  {web}/admin/
+  Stream       {stream}/api/v1/stream
+  Flower       {flower}
+
+  Log in as    traders  alice (cash) · bob (shares) · carol (nothing)
+               staff    agent · supervisor · ops · auditor · admin
+               password demo          (development only)
+
+  Logs         {logs}/NAME.log
+  Addresses    {stack_file}
+  Stop         Ctrl-C
+
+Up in {seconds:.0f} s. Everything is ready"""
+
+
+def up(var: Path) -> int:
+    """Run the stack until a signal ends it."""
+    started = time.monotonic()
+    choice = choice_from_environment()
+    try:
+        with Stack.running(var) as stack:
+            web = stack.start_processes(choice)
+            stack.say(welcome(stack, web, time.monotonic() - started))
+            wait_for_a_signal()
+    except Stopped:
+        return 0
+    return 0
+
+
+def choice_from_environment() -> Choice:
+    """PORT pins the web port; EXCHANGE=external leaves the exchange to somebody else."""
+    port = os.environ.get("PORT")
+    if port and not (port.isdigit() and 0 < int(port) < 65_536):
+        raise StackError(f"PORT={port} is no port: give a number from 1 to 65535")
+    exchange = os.environ.get("EXCHANGE", "")
+    if exchange not in ("", "simulator", "external"):
+        raise StackError(f"EXCHANGE={exchange} is unknown: it is `simulator` (the default) or `external`")
+    return Choice(simulator=exchange != "external", port=int(port) if port else None)
+
+
+def welcome(stack: Stack, web: WebAddresses, seconds: float) -> str:
+    """What a newcomer wants to know, and the word that scripts wait for."""
+    return WELCOME.format(
+        web=web.web,
+        stream=web.stream,
+        flower=web.flower,
+        logs=stack.layout.logs,
+        stack_file=stack.layout.stack_file,
+        seconds=seconds,
+    )
+
+
+def wait_for_a_signal() -> None:
+    """The keepers do the work; a signal ends this by raising Stopped."""
+    while True:
+        time.sleep(3600)
