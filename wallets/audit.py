@@ -11,7 +11,8 @@ from django.db import connection
 from brokerage.auditing import Discrepancy
 
 _JOURNAL_SUMS = """
-    SELECT COALESCE(w.trader_id, e.trader_id), w.balance, e.balance, w.blocked, e.blocked, w.debt, e.debt
+    SELECT COALESCE(w.trader_id, e.trader_id), w.balance, COALESCE(e.balance, 0.00),
+           w.blocked, COALESCE(e.blocked, 0.00), w.debt, COALESCE(e.debt, 0.00)
       FROM wallets_wallet w
       FULL JOIN (
            SELECT trader_id, sum(amount) AS balance, sum(blocked_change) AS blocked, sum(debt_change) AS debt
@@ -85,8 +86,8 @@ def _journal_adds_up() -> Iterator[Discrepancy]:
     """Every column of a wallet is the sum of its changes in the journal."""
     for trader_id, *columns in _rows(_JOURNAL_SUMS):
         for name, found, expected in zip(("balance", "blocked", "debt"), columns[::2], columns[1::2], strict=True):
-            if found is None or found != (expected or 0):
-                yield Discrepancy(f"wallet.{name}", f"trader {trader_id}", str(expected or 0), str(found))
+            if found != expected:
+                yield Discrepancy(f"wallet.{name}", f"trader {trader_id}", str(expected), str(found))
 
 
 def _limits_hold() -> Iterator[Discrepancy]:
