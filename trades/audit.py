@@ -109,7 +109,9 @@ def _executions() -> Iterator[Discrepancy]:
     totals = Execution.objects.values("trade_id").annotate(quantity=Sum("quantity"), value=Sum("value")).order_by()
     executed = {row["trade_id"]: (row["quantity"], row["value"]) for row in totals}
     cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0))
-    filled = {pk: (quantity, worth) for pk, quantity, worth in cached.values_list("pk", "filled_quantity", "filled_value")}
+    filled = {
+        pk: (quantity, worth) for pk, quantity, worth in cached.values_list("pk", "filled_quantity", "filled_value")
+    }
     for pk in executed.keys() | filled.keys():
         if executed.get(pk) != filled.get(pk):
             yield Discrepancy("I4_FILLED", f"trade {pk}", str(executed.get(pk)), str(filled.get(pk)))

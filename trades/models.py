@@ -7,7 +7,7 @@ lock. An executed price and quantity are the exchange's word: no constraint rela
 from django.db import models
 from django.db.models import Q
 
-from brokerage.money import PRICE_PLACES
+from brokerage.money import PRICE_PLACES, ZERO
 from trades.lifecycle import Kind, Outcome, Side, Stage, Status, TimeInForce
 
 
@@ -45,7 +45,7 @@ class Trade(models.Model):
     price = _price()
     terms_seq = models.IntegerField(default=1)
     filled_quantity = models.BigIntegerField(default=0)
-    filled_value = models.DecimalField(max_digits=32, decimal_places=2, default=0)
+    filled_value = models.DecimalField(max_digits=32, decimal_places=2, default=ZERO)
     acked = models.BooleanField(default=False)
     rejected = models.BooleanField(default=False)
     cancelled = models.BooleanField(default=False)
@@ -57,7 +57,7 @@ class Trade(models.Model):
 
     # Derived from the facts in the same transaction; the auditor compares.
     status = models.CharField(max_length=16, choices=_choices(Status))
-    hold_cash = models.DecimalField(max_digits=20, decimal_places=2, default=0)
+    hold_cash = models.DecimalField(max_digits=20, decimal_places=2, default=ZERO)
     hold_shares = models.BigIntegerField(default=0)
     revision = models.IntegerField(default=0, help_text="The number of entries in the trade's timeline.")
 

@@ -109,7 +109,7 @@ class Docket:
             self.trade.reason = reason.as_json()
         for name in _FACTS:
             setattr(self.trade, name, getattr(self.state, name))
-        self.trade.status = lifecycle.status(self.state)
+        self.trade.status = str(lifecycle.status(self.state))
         self.note(kind, at=at, request=request, data=data)
         for anomaly in anomalies:
             self.note("ANOMALY", at=at, request=request, data={"code": anomaly.code, **anomaly.details})

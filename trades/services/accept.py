@@ -177,7 +177,7 @@ def _once(caller: Caller, accept: Callable[[], tuple[Trade, list[TradeRequest]]]
                 answer=body,
                 created_at=now,
             )
-    log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=requests[-1].kind, step="accept")
+    log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=str(requests[-1].kind), step="accept")
     return Answer(trade.pk, body)
 
 

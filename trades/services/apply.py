@@ -77,7 +77,7 @@ def apply_reports(reports: Sequence[Report]) -> None:
             if docket is None:
                 _set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
             elif isinstance(report.message, CancelReject):
-                _cancel_reject(docket, report.message, now=now)
+                movements += _cancel_reject(docket, report.message, now=now)
             elif report.message.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL):
                 _set_aside(report, Quarantine.UNSUPPORTED, "corrections and busts are booked by hand")
             elif report.message.exec_type is not ExecType.ORDER_STATUS:
@@ -122,15 +122,16 @@ def _set_aside(report: Report, code: Quarantine, detail: str) -> None:
 # --- What it does ----------------------------------------------------------------------------------------------------
 
 
-def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> None:
+def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> list[_Movement]:
     """A `9`: once per ClOrdID, its request having an outcome from then on."""
     row = docket.row(_uuid(message.cl_ord_id) or "")
     if row is not None and row.outcome is not None:
-        return
+        return []
     code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
     docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
+    return [_movement(docket)]
 
 
 def _execution_report(
@@ -157,12 +158,15 @@ def _execution_report(
         reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
     docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=_data(message, reported), reason=reason)
     execution = _execution(docket, message, now=now) if reported is Reported.FILL else None
+    log.info("applied", trade_id=str(docket.trade.pk), report=str(reported), status=docket.trade.status, step="apply")
+    return [_movement(docket, execution)]
+
+
+def _movement(docket: Docket, execution: Execution | None = None) -> _Movement:
+    """What must move in the books for the facts as they are now; the trade's hold is taken over with it."""
     movement = _Movement(docket.trade, docket.state.side, docket.hold_change(), execution)
     docket.record_hold()
-    log.info(
-        "report_applied", trade_id=str(docket.trade.pk), report=str(reported), status=docket.trade.status, step="apply"
-    )
-    return [movement]
+    return movement
 
 
 def _again(docket: Docket, report: Report, earlier: dict[str, Any], *, now: datetime) -> None:

@@ -1,0 +1,110 @@
+"""Playing the pipeline by hand, one call per step, and the exchange with messages of its own."""
+
+import itertools
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from brokerage.models import Trader
+from exchange.intake import Report
+from exchange.messages import encode, parse
+from holdings import services as holdings
+from trades import leases
+from trades.lifecycle import Stage
+from trades.models import Trade
+from trades.services import accept, send
+from trades.services.accept import Caller, Order
+from trades.services.apply import apply_reports
+from trades.services.attempt import attempt
+from trades.services.book import book
+from trades.services.validate import validate
+from wallets import services as wallets
+
+_numbers = itertools.count(1)
+
+
+def caller(trader: Trader, **changes: Any) -> Caller:
+    return Caller(**({"trader_id": trader.pk, "username": "tester", "channel": "API"} | changes))
+
+
+def place(
+    trader: Trader, side: str = "BUY", quantity: int = 10, price: str = "100.00", symbol: str = "ACME", **changes: Any
+) -> UUID:
+    """Accept a new trade and return its id."""
+    order = Order(symbol=symbol, side=side, quantity=quantity, price=Decimal(price), time_in_force="DAY")
+    return accept.place(order, caller=caller(trader, **changes), now=timezone.now()).trade_id
+
+
+def amend(trade_id: UUID, **terms: Any) -> None:
+    trade = Trade.objects.get(pk=trade_id)
+    accept.amend(trade_id, caller=caller(trade.trader), now=timezone.now(), **terms)
+
+
+def cancel(trade_id: UUID) -> None:
+    trade = Trade.objects.get(pk=trade_id)
+    accept.cancel(trade_id, caller=caller(trade.trader), now=timezone.now())
+
+
+def claims(stage: Stage) -> list[leases.Claim]:
+    """Lease everything that is due; it must all have come to `stage`."""
+    batches = leases.claim_due(1_000)
+    assert {batch.stage for batch in batches} <= {stage}
+    return [claim for batch in batches for claim in batch.claims]
+
+
+def run_to_booked() -> list[leases.Claim]:
+    """Validate and book everything that is due, as one batch; returns its claims."""
+    taken = claims(Stage.RECEIVED)
+    attempt(validate, taken, redelivered=False)
+    attempt(book, taken, redelivered=False)
+    return taken
+
+
+def run_to_sent() -> None:
+    """The same, and note it as sent without publishing it: nobody listens."""
+    taken = run_to_booked()
+    send.note_sent([UUID(request_id) for request_id, _ in taken], now=timezone.now())
+
+
+def report(trade_id: UUID, exec_type: str, *, seq: int = 1, resend: bool = False, **fields: str) -> Report:
+    """An `8` of the exchange about request `seq` of a trade. Fields as in FIX; the ExecID is fresh unless given."""
+    trade = Trade.objects.get(pk=trade_id)
+    body = {
+        "ExecID": f"E{next(_numbers)}",
+        "ExecType": exec_type,
+        "ClOrdID": str(trade.requests.get(seq=seq).pk),
+        "SecondaryClOrdID": str(trade_id),
+        "Symbol": trade.symbol,
+        "Side": "1" if trade.side == "BUY" else "2",
+    }
+    return _read("8", body | fields, resend=resend)
+
+
+def fill(trade_id: UUID, quantity: int, price: str, **fields: Any) -> Report:
+    return report(trade_id, "F", LastQty=str(quantity), LastPx=price, **fields)
+
+
+def cancel_reject(trade_id: UUID, *, seq: int, reason: str = "0") -> Report:
+    request = Trade.objects.get(pk=trade_id).requests.get(seq=seq)
+    return _read("9", {"ClOrdID": str(request.pk), "CxlRejReason": reason})
+
+
+def tell(*reports: Report) -> None:
+    """Let the exchange report; one batch, one commit."""
+    apply_reports(list(reports))
+
+
+def _read(msg_type: str, body: dict[str, str], *, resend: bool = False) -> Report:
+    raw = encode(msg_type, body, sending_time=timezone.now(), poss_resend=resend)
+    return Report(raw, body.get("ExecID", ""), parse(raw))
+
+
+def wallets_for(trader: Trader, cash: str) -> None:
+    wallets.deposit(trader_id=trader.pk, amount=Decimal(cash), key=f"more-{next(_numbers)}")
+
+
+def holdings_for(trader: Trader, **shares: int) -> None:
+    for symbol, quantity in shares.items():
+        holdings.deposit(trader_id=trader.pk, symbol=symbol, amount=quantity, key=f"more-{next(_numbers)}")

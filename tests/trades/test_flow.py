@@ -1,0 +1,240 @@
+"""A trade's plain life on a real database: accepted, validated, booked, sent, filled; amended, cancelled, refused."""
+
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from brokerage.models import Instrument, Trader
+from holdings.selectors import holding_of
+from tests.trades import steps
+from trades import leases
+from trades.models import Execution, Trade, TradeEvent
+from trades.services.accept import ConflictError
+from wallets.selectors import wallet_of
+
+pytestmark = pytest.mark.django_db
+
+
+def trade(trade_id) -> Trade:
+    return Trade.objects.get(pk=trade_id)
+
+
+class TestBuying:
+    def test_the_money_is_blocked_when_it_is_booked(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10, price="101.50")
+        assert (trade(pk).status, wallet_of(alice.pk).blocked) == ("RECEIVED", 0)
+        steps.run_to_booked()
+        assert trade(pk).status == "BOOKED"
+        assert (wallet_of(alice.pk).blocked, trade(pk).hold_cash) == (Decimal("1015.00"), Decimal("1015.00"))
+
+    def test_a_fill_below_the_limit_gives_the_difference_back(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10, price="101.50")
+        steps.run_to_sent()
+        assert trade(pk).status == "PENDING_NEW"
+        steps.tell(steps.report(pk, "0"), steps.fill(pk, 4, "101.25"))
+        assert (trade(pk).status, trade(pk).filled_quantity) == ("PARTIALLY_FILLED", 4)
+        wallet = wallet_of(alice.pk)
+        assert (wallet.balance, wallet.blocked) == (Decimal("99595.00"), Decimal("609.00"))
+        steps.tell(steps.fill(pk, 6, "100.00"))
+        wallet = wallet_of(alice.pk)
+        assert (trade(pk).status, wallet.balance, wallet.blocked) == ("FILLED", Decimal("98995.00"), 0)
+        assert holding_of(alice.pk, "ACME").quantity == 10
+
+    def test_the_fill_may_come_before_the_ack_and_before_sent_is_noted(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        taken = steps.run_to_booked()
+        steps.tell(steps.fill(pk, 10, "100.00"))
+        steps.tell(steps.report(pk, "0"))
+        steps.send.note_sent([request_id for request_id, _ in taken], now=timezone.now())
+        assert trade(pk).status == "FILLED"
+        assert trade(pk).requests.get().outcome == "ACCEPTED"
+
+
+class TestSelling:
+    def test_the_shares_are_blocked_and_the_money_comes(self, bob: Trader, share: Instrument) -> None:
+        pk = steps.place(bob, "SELL", 300, "99.00")
+        steps.run_to_sent()
+        assert holding_of(bob.pk, "ACME").blocked == 300
+        steps.tell(steps.report(pk, "0"), steps.fill(pk, 300, "99.50"))
+        holding = holding_of(bob.pk, "ACME")
+        assert (holding.quantity, holding.blocked) == (700, 0)
+        assert wallet_of(bob.pk).balance == Decimal("29850.00")
+
+    def test_a_trader_may_be_matched_with_himself(self, alice: Trader, share: Instrument) -> None:
+        steps.holdings_for(alice, ACME=10)
+        bought, sold = steps.place(alice, "BUY", 10, "100.00"), steps.place(alice, "SELL", 10, "100.00")
+        steps.run_to_sent()
+        steps.tell(steps.fill(bought, 10, "100.00"), steps.fill(sold, 10, "100.00"))
+        assert (wallet_of(alice.pk).balance, holding_of(alice.pk, "ACME").quantity) == (Decimal("100000.00"), 10)
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(
+        ("terms", "code"),
+        [
+            ({"quantity": 1001}, "INSUFFICIENT_FUNDS"),
+            ({"price": "100.03"}, "BAD_TICK"),
+            ({"price": "200.00"}, "PRICE_OUT_OF_BAND"),
+            ({"symbol": "NOPE"}, "UNKNOWN_SYMBOL"),
+            ({"side": "SELL"}, "INSUFFICIENT_SHARES"),
+        ],
+    )
+    def test_with_a_code_and_nothing_blocked(self, alice: Trader, share: Instrument, terms: dict, code: str) -> None:
+        pk = steps.place(alice, **terms)
+        steps.run_to_booked()
+        assert (trade(pk).status, trade(pk).reason["code"]) == ("REJECTED", code)
+        assert (wallet_of(alice.pk).blocked, trade(pk).requests.get().outcome) == (0, "REJECTED")
+
+    def test_says_the_numbers(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=1001)
+        steps.run_to_booked()
+        details = {"needed": "100100.00", "available": "100000.00", "short": "100.00"}
+        assert trade(pk).reason["details"] == details
+
+    def test_names_the_other_reasons_too(self, carol: Trader, share: Instrument) -> None:
+        pk = steps.place(carol, price="100.03")
+        steps.run_to_booked()
+        assert trade(pk).reason["code"] == "BAD_TICK"
+        assert trade(pk).reason["details"]["also"] == ["INSUFFICIENT_FUNDS"]
+
+    def test_while_the_share_is_halted(self, alice: Trader, share: Instrument) -> None:
+        share.halted = True
+        share.save()
+        pk = steps.place(alice)
+        steps.run_to_booked()
+        assert trade(pk).reason["code"] == "SYMBOL_HALTED"
+
+    def test_a_halt_between_validating_and_booking(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        taken = steps.claims(steps.Stage.RECEIVED)
+        steps.attempt(steps.validate, taken, redelivered=False)
+        Instrument.objects.update(halted=True)
+        steps.attempt(steps.book, taken, redelivered=False)
+        assert (trade(pk).reason["code"], wallet_of(alice.pk).blocked) == ("SYMBOL_HALTED", 0)
+
+    def test_by_the_exchange_gives_the_hold_back(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "8", Text="no such market", OrdRejReason="1"))
+        assert (trade(pk).status, trade(pk).reason["code"]) == ("REJECTED", "EXCHANGE_REJECTED")
+        assert wallet_of(alice.pk).blocked == 0
+
+    @pytest.mark.parametrize(
+        ("status", "side", "refused"), [("SUSPENDED", "SELL", 1), ("REDUCING", "BUY", 1), ("REDUCING", "SELL", 0)]
+    )
+    def test_by_the_traders_status(self, bob: Trader, share: Instrument, status: str, side: str, refused: int) -> None:
+        Trader.objects.filter(pk=bob.pk).update(status=status)
+        steps.wallets_for(bob, "5000.00")
+        pk = steps.place(bob, side, 10, "100.00")
+        steps.run_to_booked()
+        assert trade(pk).status == ("REJECTED" if refused else "BOOKED")
+
+
+class TestAmending:
+    def test_an_increase_is_blocked_before_it_is_sent(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"))
+        steps.amend(pk, quantity=15)
+        steps.run_to_sent()
+        assert (trade(pk).quantity, trade(pk).hold_cash) == (10, Decimal("1500.00"))
+        steps.tell(steps.report(pk, "E", seq=2), steps.report(pk, "5", seq=2, OrderQty="15", Price="100.00"))
+        assert (trade(pk).quantity, trade(pk).status, trade(pk).hold_cash) == (15, "NEW", Decimal("1500.00"))
+
+    def test_a_decrease_is_freed_only_when_the_exchange_says_so(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"))
+        steps.amend(pk, quantity=4, price=Decimal("99.00"))
+        steps.run_to_sent()
+        assert wallet_of(alice.pk).blocked == Decimal("1000.00")
+        steps.tell(steps.report(pk, "5", seq=2))
+        assert (wallet_of(alice.pk).blocked, trade(pk).price) == (Decimal("396.00"), Decimal("99.00"))
+
+    def test_an_increase_that_cannot_be_paid_is_refused_alone(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"))
+        steps.amend(pk, quantity=2000)
+        steps.run_to_booked()
+        amendment = trade(pk).requests.get(seq=2)
+        assert (amendment.outcome, amendment.reason["code"]) == ("REJECTED", "INSUFFICIENT_FUNDS")
+        assert (trade(pk).status, trade(pk).reason, trade(pk).hold_cash) == ("NEW", None, Decimal("1000.00"))
+
+    def test_a_refused_amendment_gives_back_exactly_what_it_took(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"))
+        steps.amend(pk, quantity=20)
+        steps.run_to_sent()
+        steps.tell(steps.cancel_reject(pk, seq=2))
+        assert (trade(pk).status, wallet_of(alice.pk).blocked) == ("NEW", Decimal("1000.00"))
+        assert trade(pk).requests.get(seq=2).reason["code"] == "TOO_LATE"
+
+    def test_to_the_same_terms_is_nothing_to_change(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        with pytest.raises(ConflictError) as refused:
+            steps.amend(pk, quantity=10)
+        assert refused.value.reason.code == "NOTHING_TO_CHANGE"
+
+    def test_waits_behind_the_order_it_amends(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.amend(pk, quantity=12)
+        steps.run_to_booked()
+        assert [r.stage for r in trade(pk).requests.order_by("seq")] == ["BOOKED", "RECEIVED"]
+        assert trade(pk).requests.get(seq=2).due_at is None
+
+
+class TestCancelling:
+    def test_what_was_never_sent_ends_at_once(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.cancel(pk)
+        assert trade(pk).status == "CANCELED"
+        assert [r.outcome for r in trade(pk).requests.order_by("seq")] == ["CANCELED", "ACCEPTED"]
+        assert leases.claim_due(10) == []
+
+    def test_what_may_be_outside_is_asked_for(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_booked()
+        steps.cancel(pk)
+        assert trade(pk).status == "BOOKED"
+
+    def test_gives_the_rest_of_the_hold_back(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"), steps.fill(pk, 3, "100.00"))
+        steps.cancel(pk)
+        steps.cancel(pk)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "6", seq=2))
+        assert trade(pk).status == "PENDING_CANCEL"
+        steps.tell(steps.report(pk, "4", seq=2))
+        assert (trade(pk).status, wallet_of(alice.pk).blocked, trade(pk).requests.count()) == ("CANCELED", 0, 2)
+
+    def test_a_trade_that_is_over_cannot_be_changed(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.fill(pk, 10, "100.00"))
+        with pytest.raises(ConflictError) as refused:
+            steps.cancel(pk)
+        assert refused.value.reason.code == "TRADE_FINISHED"
+
+    def test_too_late_leaves_the_fill(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.cancel(pk)
+        steps.run_to_sent()
+        steps.tell(steps.fill(pk, 10, "100.00"), steps.cancel_reject(pk, seq=2))
+        assert (trade(pk).status, trade(pk).requests.get(seq=2).outcome) == ("FILLED", "REJECTED")
+
+
+class TestTheTimeline:
+    def test_has_every_step_and_is_counted_by_the_revision(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"), steps.fill(pk, 10, "100.00"))
+        kinds = list(TradeEvent.objects.filter(trade_id=pk).values_list("kind", flat=True))
+        assert kinds == ["NEW_RECEIVED", "VALIDATED", "BOOKED", "SENT", "EXCHANGE_NEW", "EXCHANGE_FILL"]
+        assert trade(pk).revision == len(kinds)
+        assert Execution.objects.get().value == Decimal("1000.00")
