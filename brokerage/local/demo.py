@@ -1,4 +1,4 @@
-"""`make demo`: a scripted day on a fresh stack. Succeeds only if every trade ended as expected and the books are clean."""
+"""`make demo`: a scripted day on a fresh stack. Succeeds only if all trades end as expected and the books are clean."""
 
 from __future__ import annotations
 

@@ -73,6 +73,7 @@ class Keeper:
         """End it at once, when its time to stop is over."""
         with self._lock:
             if self._process:
+                self._note("killed, as it did not stop in time")
                 os.kill(self._process.pid, signal.SIGKILL)
 
     def is_steady(self, seconds: float) -> bool:

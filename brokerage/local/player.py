@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from brokerage.local.day import Step
 
-PASSWORD = "demo"
+PASSWORD = "demo"  # noqa: S105 - of the demo users, which exist in development only
 STEP_SECONDS = 20
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brokerage.local.ports import HOST
 from brokerage.local.program import Program
@@ -59,12 +60,13 @@ def web_addresses(ports: Ports, choice: Choice) -> WebAddresses:
 def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choice) -> list[Program]:
     """All processes beside the servers, in the order to start them."""
 
-    def program(name: str, *command: str, stop_rank: int = TAKES_IN) -> Program:
-        return Program(name=name, command=command, env={**env, "PROCESS_NAME": name}, stop_rank=stop_rank)
+    def program(name: str, *command: str, **options: Any) -> Program:
+        return Program(name=name, command=command, env={**env, "PROCESS_NAME": name}, **options)
 
     worker = ("worker", "--queues", ",".join(QUEUES), "--concurrency", "2", "--task-events", "--loglevel", "INFO")
     beat = ("beat", "--schedule", str(layout.var / "celerybeat-schedule"), "--pidfile=", "--loglevel", "INFO")
-    flower = ("flower", f"--address={HOST}", f"--port={ports.get('flower')}")
+    # The workers send events already; asking each time holds all connections of the pool.
+    flower = ("flower", f"--address={HOST}", f"--port={ports.get('flower')}", "--enable-events=False")
     chosen = [
         _gunicorn("web", layout, ports, env, "config.wsgi:application"),
         _gunicorn("stream", layout, ports, env, "config.asgi:application", "--worker-class", "asgi"),
@@ -72,7 +74,8 @@ def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choic
         program("reports", *MANAGE, "consume_reports", stop_rank=CARRIES_OUT),
         program("dispatcher", *MANAGE, "run_dispatcher"),
         program("beat", *CELERY, *beat),
-        program("flower", *CELERY, *flower),
+        # Flower keeps nothing worth a goodbye, and its threads hang on for long after a SIGTERM.
+        program("flower", *CELERY, *flower, stop_signal=signal.SIGKILL),
     ]
     if choice.simulator:
         journal = ("--journal", str(layout.var / "exchange.sqlite3"), "--seed", "1")

@@ -50,7 +50,7 @@ class Stack:
     @classmethod
     @contextmanager
     def running(cls, var: Path, *, quiet: bool = False, fresh: bool = False) -> Iterator[Self]:
-        """Hold the stack's lock, clear what an earlier one left running, and stop everything at the end, however it comes.
+        """Hold the lock, clear what an earlier run left running, and stop everything at the end, however it comes.
 
         `fresh` removes what the earlier one kept as well; `quiet` leaves the processes' log lines to the log files.
         """
