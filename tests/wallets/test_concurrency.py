@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from brokerage.models import Trader
+from tests.factories import TraderFactory
 from wallets import selectors, services
 
 THREADS = 12
@@ -64,7 +64,7 @@ def test_one_key_deposits_once(emil: int) -> None:
 
 
 def test_wallets_missing_in_both_of_two_batches_are_opened_without_a_deadlock() -> None:
-    traders = [trader.pk for trader in Trader.objects.bulk_create([Trader(name=f"Trader {n}") for n in range(40)])]
+    traders = [trader.pk for trader in TraderFactory.create_batch(40)]
 
     def deposit(number: int) -> None:
         order = traders if number % 2 else traders[::-1]

@@ -1,7 +1,7 @@
 """What the database itself refuses, whoever asks."""
 
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -93,7 +93,7 @@ class TestJournal:
             "TRUNCATE wallets_walletentry",
         ],
     )
-    def test_is_append_only(self, dora: int, trade: UUID, sql: str) -> None:
+    def test_is_append_only(self, dora: int, sql: str) -> None:
         with pytest.raises(DatabaseError, match="wallets_walletentry is append-only"):
             run(sql)
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import OperationalError, transaction
 
-from brokerage.models import Trader
+from tests.factories import TraderFactory
 from wallets import ledger as ledger_module
 from wallets import selectors, services
 from wallets.models import WalletEntry
@@ -100,7 +100,7 @@ class TestWithdraw:
 class TestOpenMany:
     def test_opens_each_wallet_once_however_often_it_runs(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(services, "OPENED_AT_ONCE", 3)
-        ids = [trader.pk for trader in Trader.objects.bulk_create([Trader(name=f"Trader {n}") for n in range(7)])]
+        ids = [trader.pk for trader in TraderFactory.create_batch(7)]
         rows = [(trader_id, Decimal("10.00"), "opening") for trader_id in ids]
 
         assert services.open_many(rows[:4]) == 4
