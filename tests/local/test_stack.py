@@ -1,0 +1,170 @@
+"""The whole stack, really started: in a folder of its own, with a space in its path."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from brokerage.local import procfs
+from brokerage.local.layout import ROOT, read_json
+from brokerage.local.readiness import answers
+
+NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq"}
+OUR_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "EXCHANGE_URL", "EXCHANGE", "PORT", "STACK")
+READY_SECONDS = 150
+
+
+class RunningStack:
+    """`up` in a process of its own."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self.output = var.with_name("output.txt")
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                self.command, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "brokerage.local", "--var", str(self.var), "up"]
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not re.search(r"ready$", self.output.read_text(), re.MULTILINE):
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.2)
+
+    @property
+    def description(self) -> dict:
+        return read_json(self.var / "stack.json")
+
+    def pid(self, name: str) -> int:
+        return self.description["processes"][name]
+
+    def left(self) -> list[str]:
+        """The command lines of what this stack started and still runs."""
+        return [
+            Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            for pid in procfs.pids()
+            if (procfs.mark(pid) or "").startswith(f"{self.var}:") or procfs.works_in(pid, self.var / "postgres")
+        ]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var")
+    try:
+        stack.wait_until_ready()
+        yield stack
+    finally:
+        if stack.process.poll() is None:
+            stack.process.terminate()
+            stack.process.wait(60)
+
+
+def test_stack_json_tells_where_everything_is(stack):
+    described = stack.description
+    urls = (
+        "web_url",
+        "stream_url",
+        "flower_url",
+        "database_url",
+        "database_owner_url",
+        "celery_broker_url",
+        "exchange_url",
+    )
+    assert all(described[name] for name in urls)
+    assert answers(f"{described['web_url']}/readyz")
+    assert answers(f"{described['stream_url']}/livez")
+    assert described["processes"].keys() == NAMES
+
+
+@pytest.mark.parametrize(("name", "program"), [("rabbitmq", "beam.smp"), ("postgres", "postgres"), ("web", "python")])
+def test_its_pids_are_those_that_do_the_work(stack, name, program):
+    assert Path(f"/proc/{stack.pid(name)}/comm").read_text().startswith(program)
+
+
+def test_servers_listen_on_loopback_only(stack):
+    """Of all listening sockets, those on any address but 127.0.0.1 belong to somebody else."""
+    marked = [pid for pid in procfs.pids() if (procfs.mark(pid) or "").startswith(f"{stack.var}:")]
+    owned = {link for pid in [*marked, stack.pid("postgres")] for link in open_sockets(pid)}
+    listening = [
+        fields
+        for table in ("tcp", "tcp6")
+        for fields in (line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in owned
+    ]
+    assert listening
+    assert {fields[1].split(":")[0] for fields in listening} == {"0100007F"}
+
+
+def open_sockets(pid: int) -> set[str]:
+    try:
+        return {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return set()
+
+
+def test_the_runtime_role_owns_nothing_and_has_its_limits(stack):
+    with psycopg.connect(stack.description["database_url"]) as connection:
+        (owned,) = connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+        ).fetchone()
+        limits = [connection.execute(f"SHOW {name}").fetchone()[0] for name in ("lock_timeout", "statement_timeout")]
+        (durable,) = connection.execute(
+            "SELECT current_setting('fsync') || current_setting('synchronous_commit')"
+        ).fetchone()
+    assert owned == 0
+    assert limits == ["3s", "10s"]
+    assert durable == "onon"
+
+
+def test_a_second_start_beside_it_is_refused_in_words(stack):
+    second = subprocess.run(stack.command, cwd=ROOT, env=stack.env, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert "is running" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+@pytest.mark.parametrize("name", ["worker", "dispatcher", "reports", "simulator", "web", "postgres", "rabbitmq"])
+def test_a_killed_process_is_back_within_ten_seconds(stack, name):
+    killed = stack.pid(name)
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while stack.pid(name) == killed:
+        assert time.monotonic() < deadline, stack.output.read_text()[-3000:]
+        time.sleep(0.05)
+    assert procfs.is_alive(stack.pid(name))
+
+
+def test_it_serves_again_after_all_that(stack):
+    url = urlsplit(stack.description["web_url"])
+    deadline = time.monotonic() + 30
+    while not answers(f"{url.geturl()}/readyz"):
+        assert time.monotonic() < deadline, stack.output.read_text()[-3000:]
+        time.sleep(0.2)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+    connection.request("GET", "/api/v1/wallet")
+    assert connection.getresponse().status == http.HTTPStatus.UNAUTHORIZED
+
+
+def test_sigterm_stops_everything_and_leaves_no_process(stack):
+    assert stack.left()
+    stack.process.terminate()
+    assert stack.process.wait(60) == 0
+    assert stack.left() == []
+    assert not (stack.var / "stack.json").exists()
