@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 MAX_BYTES = 64 * 1024
@@ -46,16 +47,26 @@ class Envelope:
     body: dict[str, str]
 
 
-def encode(
+def encode(msg_type: str, body: dict[str, str], *, sending_time: datetime, poss_resend: bool = False) -> bytes:
+    """Return the bytes of one message of ours. Sent again, the body is the same; SendingTime and PossResend differ."""
+    return enclose(msg_type, body_text(body), sending_time=sending_time, poss_resend=poss_resend)
+
+
+def body_text(body: dict[str, str]) -> str:
+    """The Body as JSON, to be kept and enclosed later."""
+    return json.dumps(body, separators=(",", ":"))
+
+
+def enclose(
     msg_type: str,
-    body: dict[str, str],
+    body: str,
     *,
     sending_time: datetime,
     poss_resend: bool = False,
     sender: str = BROKER,
     target: str = EXCHANGE,
 ) -> bytes:
-    """Return the bytes of one message. The same body sent again only differs in SendingTime and PossResend."""
+    """Put a Header around a Body that is JSON already."""
     header = {
         "MsgType": msg_type,
         "SenderCompID": sender,
@@ -64,7 +75,7 @@ def encode(
     }
     if poss_resend:
         header["PossResend"] = "Y"
-    return json.dumps({"Header": header, "Body": body}, separators=(",", ":")).encode()
+    return f'{{"Header":{json.dumps(header, separators=(",", ":"))},"Body":{body}}}'.encode()
 
 
 def decode(raw: bytes) -> Envelope:
@@ -72,7 +83,8 @@ def decode(raw: bytes) -> Envelope:
     if len(raw) > MAX_BYTES:
         raise MalformedMessage(f"{len(raw)} bytes, at most {MAX_BYTES} are read")
     try:
-        content = json.loads(raw.decode("utf-8"), object_pairs_hook=_object)
+        text = raw.decode("utf-8")
+        content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise MalformedMessage("nested too deeply") from None
     except MalformedMessage:
@@ -81,7 +93,8 @@ def decode(raw: bytes) -> Envelope:
         raise MalformedMessage(f"not JSON: {error}"[:200]) from None
     if not isinstance(content, dict):
         raise MalformedMessage("not a JSON object")
-    header, body = (_strings(content, part) for part in ("Header", "Body"))
+    escaped = "\\u" in text  # the only way a NUL or a lone surrogate gets through JSON
+    header, body = (_strings(content, part, escaped) for part in ("Header", "Body"))
     if not header.get("MsgType"):
         raise MalformedMessage("the Header has no MsgType")
     return Envelope(header["MsgType"], header.get("PossResend") == "Y", body)
@@ -95,7 +108,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _strings(content: dict[str, Any], part: str) -> dict[str, str]:
+def _strings(content: dict[str, Any], part: str, escaped: bool) -> dict[str, str]:
     """The Header or the Body, with what no database stores as text (NUL, lone surrogates) replaced."""
     fields = content.get(part)
     if not isinstance(fields, dict):
@@ -103,6 +116,8 @@ def _strings(content: dict[str, Any], part: str) -> dict[str, str]:
     for name, value in fields.items():
         if not isinstance(value, str):
             raise MalformedMessage(f"{part}.{_storable(name)[:40]} is not a string")
+    if not escaped:
+        return fields
     return {_storable(name): _storable(value) for name, value in fields.items()}
 
 
@@ -153,6 +168,7 @@ def utc_time(value: str | None) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=64)  # one batch, one moment
 def timestamp(moment: datetime) -> str:
     """A time as FIX writes it, in UTC, to the microsecond. Raises ValueError for a time without a zone."""
     if moment.tzinfo is None:

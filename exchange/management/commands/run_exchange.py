@@ -1,0 +1,126 @@
+"""Play the exchange."""
+
+import signal
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from brokerage.models import Instrument
+from exchange.simulator.journal import Journal, JournalInUse
+from exchange.simulator.server import Server
+from exchange.simulator.shares import Share
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Command(BaseCommand):
+    help = (
+        "Plays the exchange, for development and demonstrations: takes orders from the queue exchange.orders, matches "
+        "them by price and time, and answers on exchange.reports. Stops on Ctrl-C or SIGTERM."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--journal",
+            type=Path,
+            default=settings.VAR_DIR / "exchange.sqlite3",
+            help="File in which the exchange remembers everything (default: %(default)s).",
+        )
+        parser.add_argument("--seed", type=int, default=1, help="Seed of all that is random (default: %(default)s).")
+        parser.add_argument(
+            "--latency",
+            type=float,
+            default=5.0,
+            help="Milliseconds until an answer, on average (default: %(default)s).",
+        )
+        parser.add_argument(
+            "--market-maker",
+            action="store_true",
+            help="Bid and offer around the reference price of each share, so that a first order finds somebody.",
+        )
+        parser.add_argument(
+            "--pending-reports",
+            action="store_true",
+            help="Say PendingNew, PendingReplace or PendingCancel before each answer.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._stopping = False
+        self._server: Server | None = None
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        journal = self._wait_for(lambda: open_journal(options["journal"]))
+        shares = self._wait_for(read_shares)
+        if journal is None or shares is None:
+            return
+        self._server = Server(
+            url=settings.EXCHANGE_URL,
+            journal=journal,
+            shares=shares,
+            read_shares=read_shares,
+            seed=options["seed"],
+            latency=options["latency"] / 1000,
+            market_maker=options["market_maker"],
+            pending_reports=options["pending_reports"],
+        )
+        log.info(
+            "exchange_started",
+            journal=str(options["journal"]),
+            market_maker=options["market_maker"],
+            latency_ms=options["latency"],
+            seed=options["seed"],
+        )
+        if not self._stopping:
+            self._server.run()
+        journal.close()
+
+    def _stop(self, *_: Any) -> None:
+        self._stopping = True
+        if self._server:
+            self._server.stop()
+
+    def _wait_for(self, attempt: Callable[[], T | None]) -> T | None:
+        """Try every second until there is a result; None when told to stop meanwhile."""
+        while not self._stopping:
+            if (result := attempt()) is not None:
+                return result
+            time.sleep(1)
+        return None
+
+
+def open_journal(path: Path) -> Journal | None:
+    """The journal; None while another exchange has it: this one stands by."""
+    try:
+        return Journal(path)
+    except JournalInUse as error:
+        log.warning("exchange_standing_by", reason=str(error))
+        return None
+
+
+def read_shares() -> dict[str, Share] | None:
+    """The shares as the firm lists them; None while the database is away: the exchange goes on with what it knows."""
+    try:
+        connection.close_if_unusable_or_obsolete()
+        return {
+            instrument.symbol: Share(
+                symbol=instrument.symbol,
+                tick=instrument.tick,
+                lot=instrument.lot,
+                reference_price=instrument.reference_price,
+                band_percent=instrument.band_percent,
+                halted=instrument.halted,
+            )
+            for instrument in Instrument.objects.all()
+        }
+    except DatabaseError as error:
+        log.warning("shares_not_read", error=str(error).strip())
+        return None
