@@ -83,6 +83,7 @@ app.conf.update(
         "trades.tasks.send": {"queue": "trades.send"},
     },
     task_publish_retry_policy={"max_retries": 6, "interval_start": 0.2, "interval_step": 0.4, "interval_max": 2},
+    worker_consumer="config.worker:Consumer",
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=True,
     worker_deduplicate_successful_tasks=False,

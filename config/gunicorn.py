@@ -6,8 +6,9 @@ from typing import Any
 from prometheus_client import multiprocess
 
 workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "8"))
-worker_class = "gthread"
+if os.environ.get("GUNICORN_ROLE") != "stream":  # an event loop has no use for threads
+    worker_class = "gthread"
+    threads = int(os.environ.get("WEB_THREADS", "8"))
 timeout = 30
 graceful_timeout = 10
 keepalive = 75

@@ -55,7 +55,7 @@ def audit_and_report() -> list[Discrepancy]:
 
 
 def _trades() -> Iterator[Discrepancy]:
-    """Cached status and hold are what the facts say, and a trade that is over with nothing outstanding holds nothing."""
+    """Cached status and hold are what the facts say; what is over with nothing outstanding holds nothing."""
     for trades in _chunks():
         requests: dict[UUID, list[TradeRequest]] = {trade.pk: [] for trade in trades}
         for request in TradeRequest.objects.filter(trade_id__in=list(requests)).order_by("trade_id", "seq"):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 import structlog
-from celery import chain
+from celery import chain, current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from kombu.exceptions import OperationalError
@@ -46,6 +46,8 @@ def dispatch_once() -> int:
     dispatched = 0
     for batch in leases.claim_due(config["BATCH"]):
         try:
+            if any(number > 1 for _, number in batch.claims):
+                declare_queues()  # a second lease means that something was lost: perhaps a queue
             publish(batch)
             dispatched += len(batch.claims)
         except (OperationalError, OSError) as error:
@@ -60,10 +62,20 @@ def publish(batch: Batch) -> None:
     steps.apply_async(retry=False)
 
 
+def declare_queues() -> None:
+    """Create the queues of the steps that are not there, over a fresh connection: kombu remembers what one declared."""
+    with current_app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=3)
+        for queue in current_app.amqp.queues.values():
+            queue(connection.default_channel).declare()
+
+
 def dispatch_forever(stopping: Callable[[], bool]) -> None:
     """Dispatch until told to stop. An empty poll rests a moment; a database that is away is waited for."""
     pause = settings.PIPELINE["IDLE_POLL"]
+    declared = False
     while not stopping():
+        declared = declared or _declared()
         try:
             if not dispatch_once():
                 time.sleep(settings.PIPELINE["IDLE_POLL"])
@@ -75,6 +87,16 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
             close_old_connections()
             pause = min(pause * 2, 3.0)
             time.sleep(pause)
+
+
+def _declared() -> bool:
+    """Try to declare the queues; a broker that is away is no reason not to start."""
+    try:
+        declare_queues()
+    except (OperationalError, OSError) as error:
+        log.warning("broker_away", error=str(error))
+        return False
+    return True
 
 
 def report_consumer() -> Consumer:
