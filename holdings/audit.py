@@ -12,7 +12,7 @@ from brokerage.auditing import Discrepancy
 
 _JOURNAL_SUMS = """
     SELECT COALESCE(h.trader_id, e.trader_id), COALESCE(h.symbol, e.symbol),
-           h.quantity, e.quantity, h.blocked, e.blocked, h.short, e.short
+           h.quantity, COALESCE(e.quantity, 0), h.blocked, COALESCE(e.blocked, 0), h.short, COALESCE(e.short, 0)
       FROM holdings_holding h
       FULL JOIN (
            SELECT trader_id, symbol,
@@ -92,8 +92,8 @@ def _journal_adds_up() -> Iterator[Discrepancy]:
     """Every column of a holding is the sum of its changes in the journal."""
     for trader_id, symbol, *columns in _rows(_JOURNAL_SUMS):
         for name, found, expected in zip(("quantity", "blocked", "short"), columns[::2], columns[1::2], strict=True):
-            if found is None or found != (expected or 0):
-                yield Discrepancy(f"holding.{name}", f"trader {trader_id} {symbol}", str(expected or 0), str(found))
+            if found != expected:
+                yield Discrepancy(f"holding.{name}", f"trader {trader_id} {symbol}", str(expected), str(found))
 
 
 def _limits_hold() -> Iterator[Discrepancy]:

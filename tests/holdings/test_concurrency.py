@@ -56,11 +56,11 @@ def test_shares_for_exactly_five_are_blocked_exactly_five_times(dora: Key) -> No
     assert (holding.quantity, holding.blocked) == (100, 100)
 
 
-def test_one_key_deposits_once(emil: Key) -> None:
-    receipts = at_once(lambda _: services.deposit(trader_id=emil[0], symbol=emil[1], amount=7, key="same"))
+def test_one_key_deposits_once(dora: Key) -> None:
+    receipts = at_once(lambda _: services.deposit(trader_id=dora[0], symbol=dora[1], amount=7, key="same"))
 
     assert sorted(receipt.replayed for receipt in receipts) == [False] + [True] * (THREADS - 1)
-    assert selectors.holding_of(*emil).quantity == 7
+    assert selectors.holding_of(*dora).quantity == 107
 
 
 def test_holdings_missing_in_both_of_two_batches_are_opened_without_a_deadlock() -> None:

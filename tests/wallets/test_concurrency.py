@@ -56,11 +56,11 @@ def test_cash_for_exactly_five_is_blocked_exactly_five_times(dora: int) -> None:
     assert (wallet.balance, wallet.blocked) == (Decimal("100.00"), Decimal("100.00"))
 
 
-def test_one_key_deposits_once(emil: int) -> None:
-    receipts = at_once(lambda _: services.deposit(trader_id=emil, amount=Decimal("7.00"), key="same"))
+def test_one_key_deposits_once(dora: int) -> None:
+    receipts = at_once(lambda _: services.deposit(trader_id=dora, amount=Decimal("7.00"), key="same"))
 
     assert sorted(receipt.replayed for receipt in receipts) == [False] + [True] * (THREADS - 1)
-    assert selectors.wallet_of(emil).balance == Decimal("7.00")
+    assert selectors.wallet_of(dora).balance == Decimal("107.00")
 
 
 def test_wallets_missing_in_both_of_two_batches_are_opened_without_a_deadlock() -> None:
