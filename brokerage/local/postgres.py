@@ -42,7 +42,8 @@ SETTINGS = {
 # For a cluster that only ever holds test databases: what is lost with the machine is made again.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
-# Root may not run PostgreSQL. These become somebody else who may still pass folders that only root may enter.
+# Root may not run PostgreSQL. These become somebody else who may still pass folders that only root may enter. PostgreSQL
+# asks access(2) for its own binaries, which leaves the capabilities out of account unless that fixup is off.
 WAYS_TO_DROP_ROOT = (
     (
         "setpriv",
@@ -51,6 +52,7 @@ WAYS_TO_DROP_ROOT = (
         "--clear-groups",
         "--inh-caps=+dac_override,+dac_read_search",
         "--ambient-caps=+dac_override,+dac_read_search",
+        "--securebits=+no_setuid_fixup",
         "--",
     ),
     ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"),
@@ -75,8 +77,10 @@ def privileges() -> tuple[str, ...]:
     if os.geteuid() != 0:
         return ()
     for way in WAYS_TO_DROP_ROOT:
-        if shutil.which(way[0]) and subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
-            return way
+        if shutil.which(way[0]):
+            probe = subprocess.run([*way, str(binaries() / "initdb"), "--version"], capture_output=True, check=False)
+            if probe.returncode == 0 and not probe.stderr:
+                return way
     raise StackError(
         "PostgreSQL will not run as root, and neither `setpriv` nor `unshare --user` may drop root here: "
         "use an ordinary user, or set DATABASE_URL"

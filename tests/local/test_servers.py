@@ -112,9 +112,11 @@ class TestPostgres:
     def test_the_second_way_is_taken_when_the_first_is_forbidden(self, monkeypatch):
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-        monkeypatch.setattr(
-            subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, int(command[0] == "setpriv"))
-        )
+
+        def run(command, **_):
+            return subprocess.CompletedProcess(command, returncode=0, stderr=b"no" if command[0] == "setpriv" else b"")
+
+        monkeypatch.setattr(subprocess, "run", run)
         assert postgres.privileges()[0] == "unshare"
 
     def test_no_way_is_an_error_with_a_cure(self, monkeypatch):
