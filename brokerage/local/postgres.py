@@ -42,8 +42,8 @@ SETTINGS = {
 # For a cluster that only ever holds test databases: what is lost with the machine is made again.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
-# Root may not run PostgreSQL. These become somebody else who may still pass folders that only root may enter. PostgreSQL
-# asks access(2) for its own binaries, which leaves the capabilities out of account unless that fixup is off.
+# Root may not run PostgreSQL. These become somebody else who may still pass folders that only root may enter.
+# PostgreSQL asks access(2) about its own binaries, which leaves capabilities out of account unless that fixup is off.
 WAYS_TO_DROP_ROOT = (
     (
         "setpriv",
