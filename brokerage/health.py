@@ -1,8 +1,25 @@
 """Is the process alive, and can it do its work?"""
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
+
+
+class _Migrations:
+    """How many migrations the database lacks. Once it lacked none it is not asked again: no process un-migrates it."""
+
+    complete = False
+
+    def missing(self) -> int:
+        if self.complete:
+            return 0
+        executor = MigrationExecutor(connection)
+        missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        self.complete = not missing
+        return missing
+
+
+migrations = _Migrations()
 
 
 def livez(request: HttpRequest) -> JsonResponse:
@@ -13,10 +30,13 @@ def livez(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """The database answers and has every migration; 503 otherwise, so that the balancer looks elsewhere."""
     try:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        return JsonResponse({"status": "unavailable", "detail": "The database does not answer."}, status=503)
-    if missing:
-        return JsonResponse({"status": "unavailable", "detail": f"{len(missing)} migrations are missing."}, status=503)
-    return JsonResponse({"status": "ok"})
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        missing = migrations.missing()
+    except Error:
+        return _unavailable("The database does not answer.")
+    return _unavailable(f"{missing} migrations are missing.") if missing else JsonResponse({"status": "ok"})
+
+
+def _unavailable(detail: str) -> JsonResponse:
+    return JsonResponse({"status": "unavailable", "detail": detail}, status=503, headers={"Retry-After": "2"})

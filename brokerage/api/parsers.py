@@ -1,35 +1,71 @@
-"""JSON as the API takes it: no floats, no NaN, no key twice."""
+"""JSON as the API takes it: UTF-8, at most 64 KiB, no key twice, no NaN, and only text that PostgreSQL can keep."""
 
 import json
+import re
 from typing import Any
 
+from django.http import UnreadablePostError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from brokerage.api.problems import Problem, invalid, pointer_step
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL, which no text of PostgreSQL may hold, and halves of a surrogate pair, which no UTF-8 can hold."""
+
 
 class StrictJSONParser(BaseParser):
-    """Reads a body of UTF-8 JSON. A number with a fraction or an exponent is refused: money and prices are strings."""
+    """Reads a body of JSON. Numbers stay what they were written as: it is for the fields to refuse a float."""
 
     media_type = "application/json"
+    limit = 64 * 1024
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: dict[str, Any] | None = None) -> Any:
         try:
-            return json.loads(
-                stream.read().decode("utf-8"),
-                parse_float=_no_float,
-                parse_constant=_no_float,
-                object_pairs_hook=_no_key_twice,
-            )
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is not the JSON we take: {error}") from None
+            raw = stream.read(self.limit + 1)
+        except UnreadablePostError:
+            raise ParseError("The body did not arrive whole.") from None
+        if len(raw) > self.limit:
+            raise Problem(413, detail=f"The body may have {self.limit} bytes at most.")
+        data = _load(raw)
+        _refuse_unstorable(data)
+        return data
 
 
-def _no_float(text: str) -> Any:
-    raise ValueError(f"{text} is a JSON float; write money and prices as strings")
+def _load(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
+    except UnicodeDecodeError:
+        raise ParseError("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise ParseError(f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise ParseError("The body is nested too deeply.") from None
+    except ValueError:  # what Python's own reader refuses beyond the grammar
+        raise ParseError("A number in the body is too long.") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ParseError(f"The body is not JSON: {name} is no value.")
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ParseError("A name stands twice in one object.")
     return found
+
+
+def _refuse_unstorable(data: Any) -> None:
+    """Walk the whole body without recursion and refuse the first text that cannot be kept or shown."""
+    waiting = [("", data)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, str) and _UNSTORABLE.search(value):
+            raise invalid(pointer, "unstorable", "Text may not contain NUL or half a surrogate pair.")
+        if isinstance(value, list):
+            waiting += [(f"{pointer}/{index}", item) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            if any(_UNSTORABLE.search(name) for name in value):
+                raise invalid(pointer, "unstorable", "Names may not contain NUL or half a surrogate pair.")
+            waiting += [(pointer + pointer_step(name), item) for name, item in value.items()]

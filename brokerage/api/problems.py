@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from rest_framework import exceptions, status
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -18,44 +20,37 @@ log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "2"  # seconds
 
-_TITLES = {
-    400: "Bad request",
-    401: "Not logged in",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    406: "Not acceptable",
-    409: "Conflict",
-    412: "Changed meanwhile",
-    413: "Too large",
-    415: "Unsupported media type",
-    422: "Cannot be processed",
-    429: "Too many requests",
-    500: "Internal error",
-    503: "Unavailable",
-}
-_CODES = {
-    400: "BAD_REQUEST",
-    401: "NOT_AUTHENTICATED",
-    403: "NOT_ALLOWED",
-    404: "NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    406: "NOT_ACCEPTABLE",
-    412: "REVISION_CHANGED",
-    413: "TOO_LARGE",
-    415: "UNSUPPORTED_MEDIA_TYPE",
-    429: "RATE_LIMITED",
-    500: "INTERNAL_ERROR",
-    503: "UNAVAILABLE",
+# Per status: its title, and the code when nothing more precise is known.
+_KINDS = {
+    400: ("Bad request", "BAD_REQUEST"),
+    401: ("Not logged in", "NOT_AUTHENTICATED"),
+    403: ("Not allowed", "NOT_ALLOWED"),
+    404: ("Not found", "NOT_FOUND"),
+    405: ("Method not allowed", "METHOD_NOT_ALLOWED"),
+    409: ("Conflict", "CONFLICT"),
+    412: ("Changed meanwhile", "REVISION_CHANGED"),
+    413: ("Too large", "TOO_LARGE"),
+    415: ("Unsupported media type", "UNSUPPORTED_MEDIA_TYPE"),
+    422: ("Cannot be processed", "CANNOT_BE_PROCESSED"),
+    503: ("Unavailable", "UNAVAILABLE"),
 }
 
 
 class Problem(exceptions.APIException):
-    """A refusal of the call itself, by a service's reason or an endpoint's own."""
+    """A refusal of the call itself, by a service's reason or an endpoint's own. `code` defaults to the status's."""
 
-    def __init__(self, status_code: int, *, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail=detail, code=code)
+    def __init__(
+        self,
+        status_code: int,
+        *,
+        detail: str,
+        code: str | None = None,
+        errors: list[dict[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail=detail, code=code or _KINDS[status_code][1])
         self.status_code = status_code
+        self.errors = errors or []
         self.headers = headers or {}
 
     @classmethod
@@ -63,72 +58,132 @@ class Problem(exceptions.APIException):
         return cls(status_code, code=str(reason.code), detail=reason.message)
 
 
+def invalid(pointer: str, code: str, detail: str) -> Problem:
+    """A 400 about one field, to be raised. Query parameters and headers are pointed at by their name, as `/limit`."""
+    return _malformed([_finding(pointer, code, detail)])
+
+
+def _malformed(errors: list[dict[str, str]]) -> Problem:
+    whole = len(errors) == 1 and not errors[0]["pointer"]
+    detail = errors[0]["detail"] if whole else "Some fields are missing, unknown or malformed."
+    return Problem(400, code="INVALID", detail=detail, errors=errors)
+
+
+def _finding(pointer: str, code: str, detail: str) -> dict[str, str]:
+    return {"pointer": pointer, "code": code.upper(), "detail": detail}
+
+
+def pointer_step(name: str) -> str:
+    """One step of a JSON pointer (RFC 6901)."""
+    return f"/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn an exception of an endpoint into a problem; None for one that nobody expected, which `server_error` answers.
+
+    A database that is away, busy or out of connections is 503 with Retry-After, never another 5xx.
+    """
+    set_rollback()
+    if _is_unavailable(error):
+        log.warning("database_unavailable", error=str(error).strip())
+        error = Problem(503, detail="The service is busy or restarting. Try again.")
+    elif isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, exceptions.ValidationError):
+        error = _malformed(list(_findings(error.detail, "")))
+    if not isinstance(error, exceptions.APIException):
+        return None
+    content = _content(context["request"], error)
+    return Response(content, status=error.status_code, headers=_headers(error), content_type=CONTENT_TYPE)
+
+
+def _is_unavailable(error: Exception) -> bool:
+    """Beyond the passing errors: statement timeouts, too many connections, a server that became a read-only standby."""
+    if isinstance(error, (OperationalError, InterfaceError, InternalError)):
+        return True
+    return isinstance(error, DatabaseError) and is_passing(error)
+
+
+def _content(request: HttpRequest, error: exceptions.APIException) -> dict[str, Any]:
+    known = isinstance(error, Problem)
+    return body(
+        request,
+        error.status_code,
+        code=str(error.get_codes()) if known else None,
+        detail=str(error.detail),
+        errors=error.errors if known else None,
+    )
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = dict(getattr(error, "headers", {}))
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header
+    if error.status_code == 503:
+        headers.setdefault("Retry-After", RETRY_AFTER)
+    return headers
+
+
+def _findings(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
+    """Flatten the tree of errors into one entry per finding, each with its JSON pointer."""
+    if isinstance(detail, exceptions.ErrorDetail):
+        yield _finding(pointer, str(detail.code), str(detail))
+    elif isinstance(detail, dict):
+        for name, inner in detail.items():
+            yield from _findings(inner, pointer + pointer_step(str(name)))
+    else:
+        for inner in detail:
+            yield from _findings(inner, pointer)
+
+
 def body(
-    request: HttpRequest, status_code: int, *, code: str, detail: str, errors: list[dict[str, str]] | None = None
+    request: HttpRequest,
+    status_code: int,
+    *,
+    detail: str,
+    code: str | None = None,
+    errors: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """The problem as JSON. `request.id` ties it to the log lines of the call."""
+    title, usual_code = _KINDS[status_code]
     return {
         "type": "about:blank",
-        "title": _TITLES.get(status_code, "Error"),
+        "title": title,
         "status": status_code,
         "detail": detail,
         "instance": request.path,
-        "code": code,
+        "code": code or usual_code,
         "errors": errors or [],
         "request_id": getattr(request, "id", None),
     }
 
 
-def handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn any exception of an endpoint into a problem. A database that is away is 503, never another 5xx."""
-    request = context["request"]
-    set_rollback()
-    if isinstance(error, (DatabaseError, InterfaceError)) and is_passing(error):
-        log.warning("database_unavailable", error=str(error).strip())
-        error = Problem(503, code="UNAVAILABLE", detail="The service is busy or restarting. Try again.")
-    if not isinstance(error, exceptions.APIException):
-        from_django = {"Http404": exceptions.NotFound, "PermissionDenied": exceptions.PermissionDenied}
-        known = from_django.get(type(error).__name__)
-        if known is None:
-            return None
-        error = known()
-    headers = dict(getattr(error, "headers", {}))
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if error.status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = RETRY_AFTER
-    elif getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait) + 1)
-    if isinstance(error, exceptions.ValidationError):
-        errors = list(_pointers(error.get_full_details()))
-        code, detail = "INVALID", "Some fields are missing, unknown or malformed." if errors else "Malformed."
-    else:
-        errors = []
-        code = _CODES.get(error.status_code) if not isinstance(error, Problem) else None
-        code, detail = code or str(error.get_codes()).upper(), str(error.detail)
-    content = body(request, error.status_code, code=code, detail=detail, errors=errors)
-    return Response(content, status=error.status_code, headers=headers, content_type=CONTENT_TYPE)
+def _respond(request: HttpRequest, status_code: int, detail: str) -> HttpResponse:
+    response = JsonResponse(body(request, status_code, detail=detail), status=status_code, content_type=CONTENT_TYPE)
+    if status_code == 503:
+        response["Retry-After"] = RETRY_AFTER
+    return response
 
 
-def _pointers(details: Any, pointer: str = "") -> Iterator[dict[str, str]]:
-    """Flatten DRF's error tree into one entry per finding, each with its JSON pointer (RFC 6901)."""
-    if isinstance(details, dict) and set(details) == {"message", "code"}:
-        yield {"pointer": pointer, "code": str(details["code"]).upper(), "detail": str(details["message"])}
-    elif isinstance(details, dict):
-        for name, inner in details.items():
-            step = "" if name == "non_field_errors" else f"/{str(name).replace('~', '~0').replace('/', '~1')}"
-            yield from _pointers(inner, pointer + step)
-    else:
-        for inner in details:
-            yield from _pointers(inner, pointer)
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django itself refuses before any endpoint: an unknown host, a suspicious request."""
+    if not _is_api(request):
+        return defaults.bad_request(request, exception)
+    return _respond(request, 400, "The request is not one we can answer.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    content = body(request, 404, code="NOT_FOUND", detail="There is nothing at this address.")
-    return JsonResponse(content, status=404, content_type=CONTENT_TYPE)
+    if not _is_api(request):
+        return defaults.page_not_found(request, exception)
+    return _respond(request, 404, "There is nothing at this address.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The last resort. The cause is in the log under the same request id."""
-    content = body(request, 503, code="UNAVAILABLE", detail="Something went wrong on our side. Try again.")
-    return JsonResponse(content, status=503, content_type=CONTENT_TYPE, headers={"Retry-After": RETRY_AFTER})
+    """The last resort, for pages too. The cause is in the log under the same request id."""
+    return _respond(request, 503, "Something went wrong on our side. Try again.")
