@@ -10,6 +10,8 @@ admin.site.index_title = "Call-centre and operations"
 
 urlpatterns = [
     path("api/v1/", include("brokerage.api.urls")),
+    path("api/v1/", include("wallets.api.urls")),
+    path("api/v1/", include("holdings.api.urls")),
     path("api/v1/", include("trades.api.urls")),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
@@ -17,5 +19,6 @@ urlpatterns = [
     path("", include("django_prometheus.urls")),
 ]
 
+handler400 = "brokerage.api.problems.bad_request"
 handler404 = "brokerage.api.problems.not_found"
 handler500 = "brokerage.api.problems.server_error"

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from brokerage.money import average, plain
 from trades import lifecycle
@@ -22,14 +22,44 @@ def trades() -> QuerySet[Trade]:
 
 def find(trades: QuerySet[Trade], spoken: str) -> Trade | None:
     """Find one trade by its id or by its reference as people write and say it; None if it is not among `trades`."""
+    named = lookup(spoken)
+    return trades.filter(**named).first() if named else None
+
+
+def find_with_requests(spoken: str, *, trader_id: int | None = None) -> tuple[Trade, list[TradeRequest]] | None:
+    """Find one trade, of this trader if one is given, with its requests in order: one query, so of one moment."""
+    named = {f"trade__{name}": value for name, value in lookup(spoken).items()}
+    if not named:
+        return None
+    if trader_id is not None:
+        named["trade__trader_id"] = trader_id
+    requests = list(TradeRequest.objects.filter(**named).select_related("trade").order_by("seq"))
+    return (requests[0].trade, requests) if requests else None
+
+
+def lookup(spoken: str) -> dict[str, Any]:
+    """Read a trade id or a reference, as people write and say it, into a filter; empty if it can be neither."""
     try:
-        return trades.filter(pk=UUID(spoken)).first()
+        return {"pk": UUID(spoken)}
     except ValueError:
         pass
     try:
-        return trades.filter(reference=normalize(spoken)).first()
+        return {"reference": normalize(spoken)}
     except BadReferenceError:
-        return None
+        return {}
+
+
+def search(trades: QuerySet[Trade], term: str) -> QuerySet[Trade]:
+    """Find trades by whatever a caller can say: a reference, a trade id, a client reference, a symbol, a trader."""
+    term = term.strip().replace("\x00", "")
+    if named := lookup(term):
+        return trades.filter(**named)
+    asked = Q(client_reference=term) | Q(symbol=term.upper())
+    if term.isdecimal() and term.isascii() and len(term) < 19:
+        asked |= Q(trader_id=int(term))
+    else:
+        asked |= Q(trader__name__icontains=term)
+    return trades.filter(asked)
 
 
 def picture(trade: Trade, requests: Iterable[TradeRequest], *, now: datetime) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Answer:
     body: bytes
     replayed: bool = False
 
+    @property
+    def revision(self) -> int:
+        """The trade's revision at acceptance."""
+        return json.loads(self.body)["revision"]
+
 
 class ConflictError(Exception):
     """The call cannot be taken as things stand; nothing was kept."""

@@ -1,0 +1,62 @@
+"""Callers: an `APIClient` that bears the token of a trader, or of staff."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from brokerage.models import Trader, User
+from tests.factories import UserFactory
+
+ORDER = {"symbol": "ACME", "side": "BUY", "quantity": 10, "price": "101.50"}
+
+
+def client_of(user: User) -> APIClient:
+    _, token = AuthToken.objects.create(user=user)
+    client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
+    client.raise_request_exception = False  # what a client sees, not a traceback
+    return client
+
+
+@pytest.fixture
+def stranger() -> APIClient:
+    """Somebody who has not logged in."""
+    client = APIClient()
+    client.raise_request_exception = False
+    return client
+
+
+@pytest.fixture
+def as_alice(alice: Trader) -> APIClient:
+    return client_of(alice.user)
+
+
+@pytest.fixture
+def as_bob(bob: Trader) -> APIClient:
+    return client_of(bob.user)
+
+
+@pytest.fixture
+def as_agent(db: None) -> APIClient:
+    """Staff of the call centre, who are no traders."""
+    return client_of(UserFactory(username="agent", trader=None, is_staff=True))
+
+
+@pytest.fixture
+def place(as_alice: APIClient) -> Callable[..., dict[str, Any]]:
+    """Let Alice place a trade; returns it."""
+
+    def ask(**changes: Any) -> dict[str, Any]:
+        answer = as_alice.post("/api/v1/trades", ORDER | changes)
+        assert answer.status_code == 202, answer.content
+        return answer.json()
+
+    return ask
+
+
+def pointers(answer: Any) -> dict[str, str]:
+    """The findings of a problem: pointer → code."""
+    assert answer["Content-Type"] == "application/problem+json"
+    return {finding["pointer"]: finding["code"] for finding in answer.json()["errors"]}

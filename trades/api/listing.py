@@ -1,0 +1,58 @@
+"""Which trades a caller sees, and a page of them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.request import Request
+
+from brokerage.api.callers import trader_for
+from brokerage.api.paging import page
+from brokerage.models import User
+from trades import selectors
+
+_APART = 60.0
+"""Seconds that the time in a trade's id may be from its `created_at`, which another line of the code took."""
+
+
+def seen_by(user: User) -> int | None:
+    """The only trader whose trades `user` sees; None for staff, who see everybody's."""
+    return None if user.is_staff else trader_for(user, None)
+
+
+def trade_page(
+    request: Request,
+    *,
+    limit: int,
+    cursor: Any = None,
+    trader_id: int | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    **equal: str,
+) -> dict[str, Any]:
+    """A page of the trades that the caller sees and the filters meet, newest first: two queries."""
+    trades = selectors.trades().filter(**equal)
+    if trader_id is not None or not request.user.is_staff:
+        trades = trades.filter(trader_id=trader_for(request.user, trader_id))
+    if created_after is not None:
+        trades = trades.filter(created_at__gt=created_after, pk__gte=_first_id(created_after.timestamp() - _APART))
+    if created_before is not None:
+        trades = trades.filter(created_at__lt=created_before, pk__lt=_first_id(created_before.timestamp() + _APART))
+    now = timezone.now()
+    return page(
+        request,
+        trades,
+        lambda trade: selectors.picture(trade, trade.requests.all(), now=now),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def _first_id(at: float) -> UUID:
+    """The smallest id that can be made at `at`: a UUIDv7 begins with 48 bits of milliseconds (RFC 9562, 5.7).
+
+    So that a stretch of time is a stretch of the primary key, and needs no index of its own.
+    """
+    milliseconds = min(max(int(at * 1000), 0), 2**48 - 1)
+    return UUID(int=milliseconds << 80)

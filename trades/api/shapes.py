@@ -1,0 +1,79 @@
+"""What the bodies and queries about trades must look like. Whatever fits is decided by the pipeline."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from brokerage.api.callers import MOST, OfTrader
+from brokerage.api.fields import Matching, OneOf, Shape, Text, WholeNumber, YesNo
+from brokerage.api.paging import CursorField, Paged
+from brokerage.api.problems import invalid
+from brokerage.api.times import Moment
+from trades.lifecycle import Side, Status, TimeInForce
+from trades.models import Channel
+
+KEY_LENGTH = 128
+
+
+class Price(Matching):
+    """A price as a decimal string: up to twelve digits, then up to eight decimals; more than 0."""
+
+    default_error_messages = {"zero": "Must be more than 0."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"[0-9]{1,12}(\.[0-9]{1,8})?", example='"101.50", a string', **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        price = Decimal(super().to_internal_value(data))
+        if not price:
+            self.fail("zero")
+        return price
+
+
+class Quantity(WholeNumber):
+    """A number of whole shares."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(least=1, most=10**12, **options)
+
+
+class Symbol(Matching):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"[A-Z0-9._&-]{1,24}", example="INFY", **options)
+
+
+class NewTrade(Shape):
+    symbol = Symbol()
+    side = OneOf(Side)
+    quantity = Quantity()
+    price = Price()
+    time_in_force = OneOf(TimeInForce, default=str(TimeInForce.DAY))
+    client_reference = Text(most=KEY_LENGTH, required=False)
+    trader_id = WholeNumber(least=1, most=MOST, required=False)
+    confirm_duplicate = YesNo(required=False)
+
+
+class Change(Shape):
+    """What is left out keeps the value last asked for."""
+
+    quantity = Quantity(required=False)
+    remaining_quantity = Quantity(required=False)
+    price = Price(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise invalid("", "nothing_given", "Give a quantity, a remaining_quantity or a price.")
+        if "quantity" in attrs and "remaining_quantity" in attrs:
+            raise invalid("/remaining_quantity", "one_of_two", "Give quantity or remaining_quantity, not both.")
+        return attrs
+
+
+class Filters(Paged, OfTrader):
+    cursor = CursorField(UUID, required=False)
+    status = OneOf(Status, required=False)
+    symbol = Symbol(required=False)
+    side = OneOf(Side, required=False)
+    channel = OneOf(Channel, required=False)
+    client_reference = Text(most=KEY_LENGTH, required=False)
+    created_after = Moment(required=False)
+    created_before = Moment(required=False)

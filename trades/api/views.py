@@ -1,0 +1,69 @@
+"""The doors to trades: read the call, ask the service, answer."""
+
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from brokerage.api.callers import trader_for
+from brokerage.api.fields import Nothing
+from trades import selectors
+from trades.api.asking import AcceptingView, accepted, caller_of, etag, must_match
+from trades.api.listing import seen_by, trade_page
+from trades.api.shapes import Change, Filters, NewTrade
+from trades.models import Trade
+from trades.services import accept
+
+PATH = "/api/v1/trades"
+
+
+class TradesView(AcceptingView):
+    """GET: a page of trades. POST: ask for a new one."""
+
+    def get(self, request: Request) -> Response:
+        return Response(trade_page(request, **Filters.read_query(request)))
+
+    def post(self, request: Request) -> HttpResponse:
+        wanted = NewTrade.read(request.data)
+        trader_id = trader_for(request.user, wanted.pop("trader_id", None))
+        wanted.pop("confirm_duplicate", None)
+        order = accept.Order(**wanted)
+        caller = caller_of(request, trader_id=trader_id, path=PATH, client_reference=order.client_reference)
+        answer = accept.place(order, caller=caller, now=timezone.now())
+        return accepted(answer, Location=f"{PATH}/{answer.trade_id}")
+
+
+class TradeView(AcceptingView):
+    """GET: the trade as it is now. PATCH: ask for other terms. DELETE: ask for its end."""
+
+    def get(self, request: Request, spoken: str) -> Response:
+        found = selectors.find_with_requests(spoken, trader_id=seen_by(request.user))
+        if found is None:
+            raise Http404
+        trade, requests = found
+        picture = selectors.picture(trade, requests, now=timezone.now())
+        return Response(picture, headers={"ETag": etag(trade.revision)})
+
+    def patch(self, request: Request, spoken: str) -> HttpResponse:
+        wanted = Change.read(request.data)
+        trade = _trade(request, spoken)
+        caller = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
+        answer = accept.amend(trade.pk, caller=caller, now=timezone.now(), check=must_match(request), **wanted)
+        return accepted(answer)
+
+    def delete(self, request: Request, spoken: str) -> HttpResponse:
+        Nothing.read(request.data)
+        trade = _trade(request, spoken)
+        caller = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
+        answer = accept.cancel(trade.pk, caller=caller, now=timezone.now(), check=must_match(request))
+        return accepted(answer)
+
+
+def _trade(request: Request, spoken: str) -> Trade:
+    """The trade that the address names, unlocked; 404 if it is none of the caller's."""
+    own = seen_by(request.user)
+    trades = Trade.objects.all() if own is None else Trade.objects.filter(trader_id=own)
+    trade = selectors.find(trades, spoken)
+    if trade is None:
+        raise Http404
+    return trade
