@@ -134,15 +134,6 @@ class Ledger:
             execution=execution,
         )
 
-    def charge(self, trader_id: int, amount: Decimal, *, trade_id: UUID, execution: str) -> None:
-        """Take the fee of one execution version from the available part; a negative `amount` refunds it.
-
-        Raises UncoveredError if it is not available.
-        """
-        amount = _exact(amount)
-        if amount:
-            self._move(Kind.FEE, trader_id, amount=-amount, trade_id=trade_id, execution=execution)
-
     def deposit(self, trader_id: int, amount: Decimal, *, key: str, note: str = "") -> None:
         """Add money that came from the bank; `amount` > 0."""
         self._move(Kind.DEPOSIT, trader_id, amount=_positive(amount), key=key, note=note)

@@ -202,6 +202,13 @@ class TestBatch:
             assert services.open_ledger([emil])[emil].quantity == 0
         assert stock(emil) == (0, 0)
 
+    def test_opens_missing_holdings_in_key_order_however_they_are_asked_for(self, dora: Key) -> None:
+        keys = [(dora[0], symbol) for symbol in ("ZEBRA", "MANGO", "APPLE")]
+        with transaction.atomic():
+            services.open_ledger(keys)
+        by_age = selectors.holdings_of(dora[0]).order_by("id").values_list("symbol", flat=True)
+        assert list(by_age) == ["ACME", "APPLE", "MANGO", "ZEBRA"]
+
     def test_knows_no_trader_who_does_not_exist(self, dora: Key) -> None:
         with pytest.raises(services.UnknownTraderError, match="no trader -7, -1"), transaction.atomic():
             services.open_ledger([dora, (-1, "ACME"), (-7, "ACME")])

@@ -150,17 +150,6 @@ class TestSettle:
         assert purse(dora) == (D("102.00"), 0)
 
 
-class TestCharge:
-    def test_takes_a_fee_and_refunds_it(self, dora: int, trade: UUID) -> None:
-        with transaction.atomic():
-            ledger = services.open_ledger([dora])
-            ledger.charge(dora, D("2.50"), trade_id=trade, execution="E1")
-            ledger.charge(dora, D("-1.00"), trade_id=trade, execution="E2")
-            ledger.charge(dora, D(0), trade_id=trade, execution="E3")
-            assert [entry.amount for entry in ledger.post()] == [D("-2.50"), D("1.00")]
-        assert purse(dora) == (D("98.50"), 0)
-
-
 class TestBatch:
     def test_three_movements_of_one_wallet_add_up(self, dora: int, trade: UUID) -> None:
         with transaction.atomic():
