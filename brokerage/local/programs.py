@@ -28,6 +28,8 @@ PYTHON = (sys.executable, "-m")
 MANAGE = (sys.executable, "manage.py")
 CELERY = (*PYTHON, "celery", "--app", "config")
 
+# These need no broker, so they start while RabbitMQ still does.
+EARLY = ("web", "stream")
 # Those that take work in are stopped before those that carry it out; the servers come last.
 TAKES_IN, CARRIES_OUT = 0, 1
 
@@ -64,13 +66,15 @@ def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choic
         return Program(name=name, command=command, env={**env, "PROCESS_NAME": name}, **options)
 
     worker = ("worker", "--queues", ",".join(QUEUES), "--concurrency", "2", "--task-events", "--loglevel", "INFO")
+    # One worker has no neighbours to ask and to listen to: that would cost a second at each start.
+    alone = ("--without-mingle", "--without-gossip")
     beat = ("beat", "--schedule", str(layout.var / "celerybeat-schedule"), "--pidfile=", "--loglevel", "INFO")
     # The workers send events already; asking each time holds all connections of the pool.
     flower = ("flower", f"--address={HOST}", f"--port={ports.get('flower')}", "--enable-events=False")
     chosen = [
         _gunicorn("web", layout, ports, env, "config.wsgi:application"),
         _gunicorn("stream", layout, ports, env, "config.asgi:application", "--worker-class", "asgi"),
-        program("worker", *CELERY, *worker, stop_rank=CARRIES_OUT),
+        program("worker", *CELERY, *worker, *alone, stop_rank=CARRIES_OUT),
         program("reports", *MANAGE, "consume_reports", stop_rank=CARRIES_OUT),
         program("dispatcher", *MANAGE, "run_dispatcher"),
         program("beat", *CELERY, *beat),

@@ -79,12 +79,11 @@ class Stack:
         self.run_once(programs.command("migrate", owner, "migrate", "--no-input"))
         self.say("Database: demo data …")
         self.run_once(programs.command("seed_demo", owner, "seed_demo"))
-        self.servers.wait_for_rabbitmq()
         self.say("Brokerage: starting the processes …")
-        keepers = {
-            program.name: self.supervisor.start(program)
-            for program in programs.programs(self.layout, self.ports, self.env, choice)
-        }
+        chosen = programs.programs(self.layout, self.ports, self.env, choice)
+        keepers = {it.name: self.supervisor.start(it) for it in chosen if it.name in programs.EARLY}
+        self.servers.wait_for_rabbitmq()
+        keepers |= {it.name: self.supervisor.start(it) for it in chosen if it.name not in programs.EARLY}
         self.publish(web)
         wait_until_ready(checks(web, self.servers.addresses, keepers), keepers, seconds=READY_SECONDS, say=self.say)
         return web

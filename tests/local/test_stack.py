@@ -99,7 +99,7 @@ def test_its_pids_are_those_that_do_the_work(stack, name, program):
 
 
 def test_servers_listen_on_loopback_only(stack):
-    """Of all listening sockets, those on any address but 127.0.0.1 belong to somebody else."""
+    """As /proc writes them: 127.0.0.1, and ::1, on which Erlang's port mapper insists."""
     marked = [pid for pid in procfs.pids() if (procfs.mark(pid) or "").startswith(f"{stack.var}:")]
     owned = {link for pid in [*marked, stack.pid("postgres")] for link in open_sockets(pid)}
     listening = [
@@ -109,7 +109,7 @@ def test_servers_listen_on_loopback_only(stack):
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in owned
     ]
     assert listening
-    assert {fields[1].split(":")[0] for fields in listening} == {"0100007F"}
+    assert {fields[1].split(":")[0] for fields in listening} <= {"0100007F", f"{1 << 24:032X}"}
 
 
 def open_sockets(pid: int) -> set[str]:
