@@ -72,9 +72,9 @@ class Player:
         placed = self.placed[step.trade]
         path = f"/trades/{placed.trade['trade_id']}"
         if step.amend is not None:
-            placed.what += f", then {step.amend['quantity']} at {step.amend['price']}"
+            placed.what += f" → {step.amend['quantity']} at {step.amend['price']}"
             return self._call(step.who, "PATCH", path, json=dict(step.amend)).json()
-        placed.what += ", then cancels"
+        placed.what += " → cancels"
         return self._call(step.who, "DELETE", path).json()
 
     def _await(self, name: str, expected: Expected, *, until_answered: Mapping[str, Any] | None) -> dict[str, Any]:
