@@ -35,25 +35,32 @@ REMAINING = {
 }
 
 
+class BrokerAwayError(Exception):
+    """The broker did not take a batch. Its leases were given back; nothing was lost or tried."""
+
+
 def dispatch_once() -> int:
     """Turn what is due into chains, if the workers have room. Returns how many requests were dispatched.
 
-    When the broker is away the leases are given back and the requests wait in the database: nothing is lost or tried.
+    Raises BrokerAwayError when the broker is away: the requests wait in the database.
     """
     config = settings.PIPELINE
     if leases.batches_in_flight() >= config["WORKERS"] * config["BATCHES_PER_WORKER"]:
         return 0
-    dispatched = 0
-    for batch in leases.claim_due(config["BATCH"]):
+    batches = leases.claim_due(config["BATCH"])
+    for number, batch in enumerate(batches):
         try:
-            if any(number > 1 for _, number in batch.claims):
+            if any(lease > 1 for _, lease in batch.claims):
                 declare_queues()  # a second lease means that something was lost: perhaps a queue
             publish(batch)
-            dispatched += len(batch.claims)
         except (OperationalError, OSError) as error:
-            log.warning("broker_away", requests=len(batch.claims), error=str(error))
-            leases.give_back(batch.claims)
-    return dispatched
+            for waiting in batches[number:]:
+                leases.give_back(waiting.claims)
+            # A connection that failed once is not used again: a late confirm would be taken for the next message's.
+            current_app.producer_pool.force_close_all()
+            current_app.pool.force_close_all()
+            raise BrokerAwayError(str(error)) from error
+    return sum(len(batch.claims) for batch in batches)
 
 
 def publish(batch: Batch) -> None:
@@ -71,32 +78,24 @@ def declare_queues() -> None:
 
 
 def dispatch_forever(stopping: Callable[[], bool]) -> None:
-    """Dispatch until told to stop. An empty poll rests a moment; a database that is away is waited for."""
-    pause = settings.PIPELINE["IDLE_POLL"]
+    """Dispatch until told to stop. An empty poll rests a moment; a broker or a database that is away is waited for."""
+    idle = pause = settings.PIPELINE["IDLE_POLL"]
     declared = False
     while not stopping():
-        declared = declared or _declared()
         try:
+            if not declared:
+                declare_queues()
+                declared = True
             if not dispatch_once():
-                time.sleep(settings.PIPELINE["IDLE_POLL"])
-            pause = settings.PIPELINE["IDLE_POLL"]
-        except (DatabaseError, InterfaceError) as error:
-            if not is_passing(error):
+                time.sleep(idle)
+            pause = idle
+        except (BrokerAwayError, OperationalError, OSError, DatabaseError, InterfaceError) as error:
+            if isinstance(error, DatabaseError) and not is_passing(error):
                 raise
-            log.warning("database_away", error=str(error).strip())
+            log.warning("waiting", error=str(error).strip())
             close_old_connections()
-            pause = min(pause * 2, 3.0)
+            pause = min(2 * pause, 2.0)
             time.sleep(pause)
-
-
-def _declared() -> bool:
-    """Try to declare the queues; a broker that is away is no reason not to start."""
-    try:
-        declare_queues()
-    except (OperationalError, OSError) as error:
-        log.warning("broker_away", error=str(error))
-        return False
-    return True
 
 
 def report_consumer() -> Consumer:
