@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from django.db import close_old_connections
+from django.db import DatabaseError, InterfaceError, connection
 
 from brokerage.db import is_passing
 from exchange.link import Delivery
@@ -37,8 +37,8 @@ class Intake:
     def __call__(self, deliveries: Sequence[Delivery]) -> None:
         try:
             self._apply_all(self._read(deliveries))
-        except Exception:
-            close_old_connections()  # a connection that broke is replaced before the next try
+        except (DatabaseError, InterfaceError):
+            connection.close_if_unusable_or_obsolete()  # what broke is replaced before the next try
             raise
 
     def _read(self, deliveries: Sequence[Delivery]) -> list[Report]:

@@ -1,0 +1,37 @@
+"""Queues of a test's own on the real broker."""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import kombu
+import pytest
+from django.conf import settings
+
+from exchange.link import Queue
+
+
+@pytest.fixture
+def channel() -> Iterator:
+    """A plain AMQP channel to look at queues with."""
+    with kombu.Connection(settings.EXCHANGE_URL) as connection:
+        yield connection.channel()
+
+
+@pytest.fixture
+def make_queue(channel) -> Iterator[Callable[..., Queue]]:
+    """Names a queue that nobody else uses; it is gone after the test."""
+    made = []
+
+    def make(*, single_active: bool = False) -> Queue:
+        queue = Queue(f"test.{uuid4().hex}", single_active)
+        made.append(queue)
+        return queue
+
+    yield make
+    for queue in made:
+        channel.connection.channel().queue_delete(queue.name)
+
+
+@pytest.fixture
+def queue(make_queue) -> Queue:
+    return make_queue()

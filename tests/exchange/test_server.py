@@ -1,0 +1,211 @@
+"""The simulated exchange behind its queues, and killed: nothing is lost, nothing is doubled."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from contextlib import contextmanager, suppress
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from exchange.link import WINDOW, Outgoing, Publisher, declare
+from exchange.messages import parse
+from exchange.simulator.journal import Journal
+from tests.exchange.exchange_spec import ExchangeSpec, Member, ask, cancel, fresh, new
+from tests.exchange.serve import server
+from tests.factories import InstrumentFactory
+
+
+class Wire:
+    """The broker's end of the link, by hand."""
+
+    def __init__(self, channel, orders, reports):
+        self.publisher = Publisher(settings.EXCHANGE_URL, orders)
+        self.connection = channel.connection
+        self.arrived = deque()
+        channel.auto_decode = False
+        channel.basic_consume(reports.name, no_ack=True, callback=lambda message: self.arrived.append(message.body))
+
+    def send(self, bodies):
+        for start in range(0, len(bodies), WINDOW):
+            self.publisher.publish([Outgoing(fresh("m"), body) for body in bodies[start : start + WINDOW]])
+
+    def until(self, is_last, timeout=30):
+        """All messages up to the one that `is_last` knows, without it."""
+        found, end = [], time.monotonic() + timeout
+        while time.monotonic() < end:
+            while self.arrived:
+                raw = self.arrived.popleft()
+                if is_last(json.loads(raw)["Body"]):
+                    return found
+                found.append(raw)
+            with suppress(TimeoutError):
+                self.connection.drain_events(timeout=0.1)
+        raise AssertionError(f"not answered; {len(found)} messages before")
+
+    def exchange(self, requests):
+        """Send, and return all that came back: the answer to a last asking ends it."""
+        asking = fresh("end")
+        self.send([*requests, ask(asking, asking=asking)])
+        return self.until(lambda body: body.get("OrdStatusReqID") == asking)
+
+
+@pytest.fixture
+def queues(make_queue):
+    return make_queue(), make_queue(single_active=True)
+
+
+@pytest.fixture
+def wire(channel, queues):
+    orders, reports = queues
+    declare(channel, orders, reports)  # before the server does: RabbitMQ refuses what comes while a queue is being made
+    wire = Wire(channel, orders, reports)
+    yield wire
+    wire.publisher.close()
+
+
+@pytest.fixture
+def member(wire, queues, tmp_path):
+    """Connected to a server that runs in a thread."""
+    orders, reports = queues
+    started, running = threading.Event(), []
+
+    def run():
+        journal = Journal(tmp_path / "exchange.sqlite3")
+        running.append(server(journal=journal, orders=orders, reports=reports))
+        started.set()
+        running[0].run()
+        journal.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert started.wait(10)
+    yield Member(wire.exchange)
+    running[0].stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+class TestServer(ExchangeSpec):
+    """The shared cases again, over RabbitMQ."""
+
+
+@contextmanager
+def process(arguments, **environment):
+    child = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=os.environ | environment,
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+class TestKilled:
+    def test_kill_9_at_any_moment_loses_and_doubles_nothing(self, wire, queues, tmp_path):
+        chance = random.Random(7)
+        trades = [f"t{n}" for n in range(1500)]
+        orders = [
+            new(trade, chance.choice(["BUY", "SELL"]), chance.randint(1, 50), f"{chance.randint(95, 105)}.00")
+            for trade in trades
+        ]
+        requests = orders + [cancel(trade, "BUY") for trade in chance.sample(trades, 300)]
+        command = ["-m", "tests.exchange.serve", queues[0].name, queues[1].name, str(tmp_path / "journal")]
+        sent = 0
+        for kill in range(6):
+            with process(command):
+                until = sent + len(requests) // 6 if kill < 5 else len(requests)
+                self._feed(wire, requests[sent:until], chance)
+                sent = until
+                time.sleep(chance.uniform(0.3, 1.5))
+        with process(command):
+            again = wire.exchange([*chance.sample(orders, 200)])  # and some are sent twice
+        self._check([parse(raw) for raw in again], trades, tmp_path / "journal")
+
+    def _feed(self, wire, requests, chance):
+        while requests:
+            size = chance.randint(1, 60)
+            wire.send(requests[:size])
+            requests = requests[size:]
+
+    def _check(self, messages, trades, journal):
+        reports = [message for message in messages if message.msg_type == "8"]
+        by_id, seen = {}, []
+        for report in reports:
+            if report.exec_id not in by_id:
+                seen.append(int(report.exec_id.split("-")[1]))
+            assert by_id.setdefault(report.exec_id, report.body) == report.body, "one ExecID, two stories"
+        assert seen == sorted(seen), "out of order"
+        distinct = [parse_body(body) for body in by_id.values()]
+        acks = Counter(report.trade_ref for report in distinct if report.exec_type == "0")
+        assert acks == Counter(trades), "each order is taken exactly once"
+        filled = defaultdict(int)
+        for report in (report for report in distinct if report.exec_type == "F"):
+            filled[report.trade_ref] += report.last_qty
+        assert filled
+        with sqlite3.connect(journal) as books:
+            kept = dict(books.execute("SELECT trade_ref, sum(quantity) FROM executions GROUP BY trade_ref"))
+            orders = dict(books.execute("SELECT trade_ref, filled FROM orders WHERE filled > 0"))
+            (difference,) = books.execute(
+                "SELECT sum(CASE side WHEN '1' THEN quantity ELSE -quantity END) FROM executions"
+            ).fetchone()
+        assert kept == orders == dict(filled), "what was published is what the books say"
+        assert difference == 0
+
+
+def parse_body(body):
+    return parse(json.dumps({"Header": {"MsgType": "8"}, "Body": body}).encode())
+
+
+@pytest.mark.django_db(transaction=True)
+class TestCommand:
+    def test_starts_answers_and_stops_cleanly(self, tmp_path, channel):
+        InstrumentFactory(symbol="TEST")
+        database = connection.settings_dict
+        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
+        journal = tmp_path / "new" / "exchange.sqlite3"
+        command = ["manage.py", "run_exchange", "--journal", str(journal), "--market-maker", "--latency", "1"]
+        with process(command, DATABASE_URL=url, EXCHANGE_URL=settings.EXCHANGE_URL) as child:
+            output = self._lines_until(child, "link_up")
+            assert "exchange_started" in output
+            child.send_signal(signal.SIGTERM)
+            rest, _ = child.communicate(timeout=10)
+        assert child.returncode == 0
+        assert "exchange_so_far" in rest
+        assert "Traceback" not in output + rest
+
+    def test_says_in_one_line_that_nobody_is_there_and_goes_on_trying(self, tmp_path):
+        url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**connection.settings_dict)
+        command = ["manage.py", "run_exchange", "--journal", str(tmp_path / "journal")]
+        nowhere = "amqp://guest:guest@127.0.0.1:1//"
+        with process(command, DATABASE_URL=url, EXCHANGE_URL=nowhere) as child:
+            output = self._lines_until(child, "link_down")
+            output += self._lines_until(child, "link_down")
+            child.send_signal(signal.SIGTERM)
+            rest, _ = child.communicate(timeout=10)
+        assert child.returncode == 0
+        assert "Traceback" not in output + rest
+
+    def _lines_until(self, child, text):
+        """What the process says up to the line with `text`."""
+        said = []
+        for line in child.stdout:
+            said.append(line)
+            if text in line:
+                return "".join(said)
+        raise AssertionError("".join(said))
