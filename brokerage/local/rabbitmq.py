@@ -33,7 +33,7 @@ CONFIG = """\
 listeners.tcp.local = {host}:{port}
 heartbeat = 15
 consumer_timeout = 900000
-load_definitions = {definitions}
+load_definitions = definitions.json
 log.console.level = warning
 log.file.level = info
 raft.wal_max_size_bytes = 67108864
@@ -147,8 +147,7 @@ def _write_files(folder: Path, port: int, secrets: Mapping[str, str], found: Ins
     definitions_file = folder / "definitions.json"
     definitions_file.write_text(json.dumps(definitions(passwords, found.version), indent=2))
     definitions_file.chmod(0o600)
-    config = CONFIG.format(host=HOST, port=port, definitions=definitions_file)
-    (folder / "rabbitmq.conf").write_text(config)
+    (folder / "rabbitmq.conf").write_text(CONFIG.format(host=HOST, port=port))
     (folder / "rabbitmq-env.conf").write_text("")
     (folder / "enabled_plugins").write_text("[].\n")
     server = folder / "server"

@@ -123,8 +123,9 @@ class Stack:
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "STACK"}  # that is another one
         return {
-            **os.environ,
+            **inherited,
             **self.servers.addresses.as_environment(),
             "ENVIRONMENT": "development",
             "SECRET_KEY": self.secrets["django_secret_key"],
@@ -142,6 +143,8 @@ class Stack:
 
     def _stop(self) -> None:
         self._stopping = True
+        if not self.supervisor.started:
+            return
         self.say("Stopping …")
         started = time.monotonic()
         self.supervisor.stop()

@@ -39,6 +39,11 @@ class Supervisor:
         keeper.start()
         return keeper
 
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self._keepers)
+
     def keeper(self, name: str) -> Keeper:
         """The keeper of this program, which was started."""
         return self._keepers[name]

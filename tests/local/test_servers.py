@@ -105,25 +105,35 @@ class TestRabbitMQPackages:
 
 
 class TestPostgres:
-    def test_root_gives_its_power_up_and_an_ordinary_user_needs_not(self, monkeypatch):
-        monkeypatch.setattr(os, "geteuid", lambda: 1000)
-        assert postgres.privileges() == ()
-
-    def test_the_second_way_is_taken_when_the_first_is_forbidden(self, monkeypatch):
-        monkeypatch.setattr(os, "geteuid", lambda: 0)
-        monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    @pytest.fixture
+    def as_root(self, monkeypatch):
+        """Root, where only the commands that a test allows work."""
+        allowed = set()
 
         def run(command, **_):
-            return subprocess.CompletedProcess(command, returncode=0, stderr=b"no" if command[0] == "setpriv" else b"")
+            works = any(set(command) >= set(words) for words in allowed)
+            return subprocess.CompletedProcess(command, returncode=0, stderr=b"" if works else b"Permission denied")
 
-        monkeypatch.setattr(subprocess, "run", run)
-        assert postgres.privileges()[0] == "unshare"
-
-    def test_no_way_is_an_error_with_a_cure(self, monkeypatch):
         monkeypatch.setattr(os, "geteuid", lambda: 0)
-        monkeypatch.setattr(shutil, "which", lambda name: None)
+        monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+        monkeypatch.setattr(subprocess, "run", run)
+        return allowed
+
+    def test_an_ordinary_user_has_no_power_to_give_up(self, monkeypatch):
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        assert postgres.privileges(1000) == ()
+
+    def test_root_becomes_the_owner_of_the_cluster(self, as_root):
+        as_root.add(("setpriv",))
+        assert {"--reuid=1234", "--ambient-caps=+dac_override"} <= set(postgres.privileges(1234))
+
+    def test_a_cluster_of_root_itself_wants_a_user_namespace(self, as_root):
+        as_root.add(("unshare",))
+        assert postgres.privileges(0)[0] == "unshare"
+
+    def test_no_way_is_an_error_with_a_cure(self, as_root):
         with pytest.raises(StackError, match="DATABASE_URL"):
-            postgres.privileges()
+            postgres.privileges(postgres.NOBODY)
 
     def test_a_cluster_of_another_version_is_refused_in_words(self, tmp_path):
         layout = Layout(tmp_path)
