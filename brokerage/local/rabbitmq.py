@@ -35,6 +35,7 @@ heartbeat = 15
 consumer_timeout = 900000
 load_definitions = definitions.json
 log.console.level = warning
+log.console.use_colors = off
 log.file.level = info
 raft.wal_max_size_bytes = 67108864
 """
@@ -104,7 +105,6 @@ def programs(layout: Layout, ports: Ports, secrets: Mapping[str, str], found: In
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(ports.get("erlang")),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{QUIET} -kernel inet_dist_use_interface {{127,0,0,1}}",
-        "RABBITMQ_LOG": "-color",
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
