@@ -1,0 +1,90 @@
+"""GET /wallet and /holdings, with their journals."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from brokerage.models import Trader
+from tests.api.conftest import pointers
+from wallets import services as wallets
+
+pytestmark = pytest.mark.django_db
+EVERY_URL = ["/api/v1/wallet", "/api/v1/wallet/entries", "/api/v1/holdings", "/api/v1/holdings/entries"]
+
+
+class TestTheWallet:
+    def test_tells_what_there_is(self, as_alice: APIClient, alice: Trader) -> None:
+        assert as_alice.get("/api/v1/wallet").json() == {
+            "trader_id": alice.pk,
+            "currency": "INR",
+            "balance": "100000.00",
+            "blocked": "0.00",
+            "available": "100000.00",
+            "debt": "0.00",
+        }
+
+    def test_of_somebody_who_never_paid_in_is_empty(self, as_bob: APIClient) -> None:
+        assert as_bob.get("/api/v1/wallet").json()["balance"] == "0.00"
+
+    def test_has_a_journal_newest_first(self, as_alice: APIClient, alice: Trader) -> None:
+        wallets.withdraw(trader_id=alice.pk, amount=Decimal("0.50"), key="out", note="for the bus")
+        first = as_alice.get("/api/v1/wallet/entries?limit=1").json()
+        [entry] = first["results"]
+        assert entry == {
+            "entry_id": entry["entry_id"],
+            "at": entry["at"],
+            "kind": "WITHDRAWAL",
+            "amount": "-0.50",
+            "blocked_change": "0.00",
+            "debt_change": "0.00",
+            "balance_after": "99999.50",
+            "blocked_after": "0.00",
+            "debt_after": "0.00",
+            "trade_id": None,
+            "execution": None,
+            "note": "for the bus",
+        }
+        second = as_alice.get(first["next"]).json()
+        assert [entry["kind"] for entry in second["results"]] == ["DEPOSIT"]
+        assert second["next"] is None
+        assert as_alice.get(second["previous"]).json()["results"] == first["results"]
+
+
+class TestHoldings:
+    def test_tell_what_there_is(self, as_bob: APIClient) -> None:
+        held = {"symbol": "ACME", "quantity": 1000, "blocked": 0, "available": 1000, "short": 0}
+        assert as_bob.get("/api/v1/holdings").json() == {"results": [held]}
+
+    def test_may_be_none(self, as_alice: APIClient) -> None:
+        assert as_alice.get("/api/v1/holdings").json() == {"results": []}
+
+    def test_have_a_journal(self, as_bob: APIClient) -> None:
+        page = as_bob.get("/api/v1/holdings/entries").json()
+        assert [(entry["kind"], entry["symbol"], entry["amount"]) for entry in page["results"]] == [
+            ("DEPOSIT", "ACME", 1000)
+        ]
+        assert (page["next"], page["previous"]) == (None, None)
+
+
+@pytest.mark.parametrize("url", EVERY_URL)
+class TestWhose:
+    def test_staff_name_the_trader(self, as_agent: APIClient, alice: Trader, url: str) -> None:
+        assert as_agent.get(f"{url}?trader_id={alice.pk}").status_code == 200
+
+    def test_staff_must_name_one_that_exists(self, as_agent: APIClient, url: str) -> None:
+        assert pointers(as_agent.get(url)) == {"/trader_id": "REQUIRED"}
+        assert pointers(as_agent.get(f"{url}?trader_id=999999999")) == {"/trader_id": "UNKNOWN_TRADER"}
+
+    def test_a_trader_names_nobody_else(self, as_alice: APIClient, alice: Trader, bob: Trader, url: str) -> None:
+        assert as_alice.get(f"{url}?trader_id={alice.pk}").status_code == 200
+        assert as_alice.get(f"{url}?trader_id={bob.pk}").status_code == 403
+        assert as_alice.get(f"{url}?trader_id=999999999").status_code == 403
+
+    def test_a_stranger_sees_nothing(self, stranger: APIClient, url: str) -> None:
+        assert stranger.get(url).status_code == 401
+
+    def test_two_queries(self, as_alice: APIClient, django_assert_num_queries: Any, url: str) -> None:
+        with django_assert_num_queries(2):
+            as_alice.get(url)
