@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 NAMES = ("web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq")
 READY_SECONDS = 90
+SAME_SIGNAL_SECONDS = 1.0
 
 
 class Stopped(BaseException):
@@ -40,12 +41,14 @@ class Stack:
         self.layout = layout
         self.terminal = terminal
         self.say = terminal.say
+        layout.logs.mkdir(parents=True, exist_ok=True)
         self.secrets = load_secrets(layout.secrets_file)
         self.ports = Ports(layout.ports_file)
         self.supervisor = Supervisor(layout, terminal)
         self.servers = Servers(layout, self.ports, self.secrets, self.supervisor, self.say)
         self.env = self._environment()
         self._stopping = False
+        self._told_at = 0.0
 
     @classmethod
     @contextmanager
@@ -134,11 +137,17 @@ class Stack:
         }
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first signal ends the work in hand; the next one ends the patience with what does not stop."""
+        """The first signal ends the work in hand; a later Ctrl-C ends the patience with what does not stop.
+
+        Whoever signals our whole process group signals us twice: make passes on what it gets.
+        """
+        now = time.monotonic()
         if self._stopping:
-            self.supervisor.hurried.set()
+            if number == signal.SIGINT and now - self._told_at > SAME_SIGNAL_SECONDS:
+                self.supervisor.hurried.set()
             return
         self._stopping = True
+        self._told_at = now
         raise Stopped
 
     def _stop(self) -> None:
