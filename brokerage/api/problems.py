@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from brokerage.db import is_passing
 from brokerage.reasons import Reason
@@ -21,7 +20,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "2"  # seconds
 
 # Per status: its title, and the code when nothing more precise is known.
-_KINDS = {
+KINDS = {
     400: ("Bad request", "BAD_REQUEST"),
     401: ("Not logged in", "NOT_AUTHENTICATED"),
     403: ("Not allowed", "NOT_ALLOWED"),
@@ -48,7 +47,7 @@ class Problem(exceptions.APIException):
         errors: list[dict[str, str]] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(detail=detail, code=code or _KINDS[status_code][1])
+        super().__init__(detail=detail, code=code or KINDS[status_code][1])
         self.status_code = status_code
         self.errors = errors or []
         self.headers = headers or {}
@@ -83,7 +82,6 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
 
     A database that is away, busy or out of connections is 503 with Retry-After, never another 5xx.
     """
-    set_rollback()
     if _is_unavailable(error):
         log.warning("database_unavailable", error=str(error).strip())
         error = Problem(503, detail="The service is busy or restarting. Try again.")
@@ -147,7 +145,7 @@ def body(
     errors: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """The problem as JSON. `request.id` ties it to the log lines of the call."""
-    title, usual_code = _KINDS[status_code]
+    title, usual_code = KINDS[status_code]
     return {
         "type": "about:blank",
         "title": title,
