@@ -1,4 +1,4 @@
-"""Steady load on a running stack, with or without kills: `python -m tests.load --rate 28 --seconds 60 --kill worker,web`.
+"""Steady load on a running stack: `python -m tests.load --rate 28 --seconds 60 --kill worker,web`.
 
 Places trades over HTTP at a fixed rate whatever the answers (open loop), each with its own `client_reference`, and
 asks again with the same one when the web does not answer, as a careful client does. Then waits until the exchange has

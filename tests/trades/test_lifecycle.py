@@ -1,0 +1,177 @@
+"""The reducer alone: what each event makes of the facts, and what must hold whatever comes in whatever order."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trades import lifecycle
+from trades.lifecycle import (
+    Advanced,
+    Asked,
+    Kind,
+    Outcome,
+    Refused,
+    Report,
+    Reported,
+    Request,
+    Side,
+    Stage,
+    State,
+    Status,
+    TimeInForce,
+    Withdrawn,
+    apply,
+    hold,
+    leaves,
+    status,
+)
+
+LIMIT = Decimal(100)
+
+
+def trade(side: Side = Side.BUY, stage: Stage = Stage.SENT, time_in_force: TimeInForce = TimeInForce.DAY) -> State:
+    new = Request("N", 1, Kind.NEW, 10_000, LIMIT, stage)
+    return State(side, time_in_force, 10_000, LIMIT, (new,))
+
+
+def after(state: State, *events: lifecycle.Event) -> State:
+    for event in events:
+        state, _ = apply(state, event)
+    return state
+
+
+def asked(kind: Kind, seq: int, quantity: int = 10_000, price: Decimal = LIMIT, stage: Stage = Stage.SENT) -> Asked:
+    return Asked(Request(f"R{seq}", seq, kind, quantity, price, stage))
+
+
+def fill(quantity: int, price: str = "100") -> Report:
+    return Report(Reported.FILL, None, quantity, Decimal(price))
+
+
+class TestBeforeTheExchange:
+    @pytest.mark.parametrize(
+        ("stage", "expected"), [("RECEIVED", 0), ("VALIDATED", 0), ("BOOKED", 1_000_000), ("SENT", 1_000_000)]
+    )
+    def test_only_what_is_booked_holds(self, stage: str, expected: int) -> None:
+        state = trade(stage=Stage(stage))
+        assert hold(state) == expected
+        assert status(state) == ("PENDING_NEW" if stage == "SENT" else stage)
+
+    def test_a_refused_new_ends_the_trade(self) -> None:
+        state = after(trade(stage=Stage.RECEIVED), Refused("N"))
+        assert (status(state), leaves(state), hold(state)) == (Status.REJECTED, 0, 0)
+
+    def test_a_withdrawn_new_ends_the_trade(self) -> None:
+        state = after(trade(stage=Stage.VALIDATED), asked(Kind.CANCEL, 2, stage=Stage.RECEIVED), Withdrawn("R2"))
+        assert status(state) is Status.CANCELED
+        assert [request.outcome for request in state.requests] == [Outcome.CANCELED, Outcome.ACCEPTED]
+
+
+class TestWorking:
+    def test_a_better_price_is_released_by_the_formula(self) -> None:
+        state = after(trade(), fill(4_000, "99.50"))
+        assert (hold(state), state.filled_value) == (600_000, Decimal("398000.00"))
+
+    def test_an_order_of_shares_holds_shares(self) -> None:
+        assert hold(after(trade(Side.SELL), fill(4_000, "101"))) == 6_000
+
+    def test_the_larger_of_old_and_new_terms_is_held_until_the_answer(self) -> None:
+        raised = after(trade(), Report(Reported.NEW), asked(Kind.AMEND, 2, 12_000))
+        lowered = after(raised, asked(Kind.AMEND, 3, 5_000))
+        assert (hold(raised), hold(lowered)) == (1_200_000, 1_200_000)
+        assert hold(after(lowered, Report(Reported.CANCEL_REJECTED, "R2"))) == 1_000_000
+        assert hold(after(lowered, Report(Reported.REPLACED, "R2"), Report(Reported.REPLACED, "R3"))) == 500_000
+
+    def test_an_amendment_holds_only_once_it_is_booked(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 12_000, stage=Stage.VALIDATED))
+        assert hold(state) == 1_000_000
+        assert hold(after(state, Advanced("R2", Stage.BOOKED))) == 1_200_000
+
+    def test_pending_wins_over_what_is_filled(self) -> None:
+        state = after(trade(), fill(10_000), asked(Kind.CANCEL, 2), Report(Reported.PENDING_CANCEL, "R2"))
+        assert status(state) is Status.PENDING_CANCEL
+        assert status(after(state, Report(Reported.CANCEL_REJECTED, "R2"))) is Status.FILLED
+
+    def test_an_amendment_to_what_is_filled_cancels_the_balance(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 3_000), fill(4_000), Report(Reported.REPLACED, "R2"))
+        assert (status(state), state.quantity, leaves(state), hold(state)) == (Status.FILLED, 4_000, 0, 0)
+
+    def test_a_late_answer_to_an_earlier_amendment_only_closes_it(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000))
+        state = after(state, Report(Reported.REPLACED, "R3"), Report(Reported.REPLACED, "R2"))
+        assert state.quantity == 7_000
+        assert all(request.outcome is Outcome.ACCEPTED for request in state.requests[1:])
+
+    def test_a_request_refers_to_the_last_one_that_was_not_rejected(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000), asked(Kind.CANCEL, 4))
+        assert lifecycle.original_id(state, state.requests[3]) == "R3"
+        assert lifecycle.original_id(after(state, Report(Reported.CANCEL_REJECTED, "R3")), state.requests[3]) == "R2"
+
+
+class TestEnding:
+    def test_the_end_closes_every_open_request(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 12_000), asked(Kind.CANCEL, 3), Report(Reported.CANCELED, "R3"))
+        assert [request.outcome for request in state.requests] == ["ACCEPTED", "REJECTED", "ACCEPTED"]
+        assert (status(state), hold(state)) == (Status.CANCELED, 0)
+
+    def test_a_fill_after_the_end_counts_and_is_odd(self) -> None:
+        state, odd = apply(after(trade(), Report(Reported.CANCELED)), fill(1_000))
+        assert (status(state), state.filled_quantity, hold(state)) == (Status.CANCELED, 1_000, 0)
+        assert [anomaly.code for anomaly in odd] == ["FILL_AFTER_END"]
+
+    def test_more_than_was_ordered_counts_and_is_odd(self) -> None:
+        state, odd = apply(after(trade(), fill(9_000)), fill(3_000, "100.50"))
+        assert (status(state), state.filled_quantity) == (Status.FILLED, 12_000)
+        assert {anomaly.code: anomaly.details for anomaly in odd} == {
+            "OVERFILL": {"quantity": 2_000},
+            "FILL_BEYOND_LIMIT": {"price": "100.50", "limit": "100"},
+        }
+
+    def test_a_rejection_after_a_fill_is_a_cancellation(self) -> None:
+        state, odd = apply(after(trade(), fill(1_000)), Report(Reported.REJECTED, "N"))
+        assert (status(state), odd[0].code) == (Status.CANCELED, "REJECTED_AFTER_FILL")
+
+    def test_done_for_the_day_ends_a_day_order_and_lets_a_lasting_one_sleep(self) -> None:
+        day = after(trade(), Report(Reported.DONE_FOR_DAY))
+        lasting = after(trade(time_in_force=TimeInForce.GTC), Report(Reported.DONE_FOR_DAY))
+        assert (status(day), leaves(day), hold(day)) == (Status.DONE_FOR_DAY, 0, 0)
+        assert (status(lasting), leaves(lasting), hold(lasting)) == (Status.DONE_FOR_DAY, 10_000, 1_000_000)
+        assert status(after(lasting, Report(Reported.RESTATED))) is Status.NEW
+
+
+REPORTS = st.builds(
+    Report,
+    st.sampled_from(Reported),
+    st.sampled_from([None, "N", "R2", "R3"]),
+    st.integers(1, 15_000),
+    st.sampled_from([Decimal("99.50"), LIMIT, Decimal("100.50")]),
+)
+REQUESTS = st.tuples(st.sampled_from([Kind.AMEND, Kind.CANCEL]), st.integers(1, 15_000))
+
+
+class TestAlways:
+    @given(st.sampled_from(Side), st.sampled_from(TimeInForce), st.lists(REQUESTS, max_size=2), st.lists(REPORTS))
+    def test_the_rules_of_leaves_and_hold(
+        self, side: Side, time_in_force: TimeInForce, requests: list[tuple[Kind, int]], reports: list[Report]
+    ) -> None:
+        state = trade(side, time_in_force=time_in_force)
+        for seq, (kind, quantity) in enumerate(requests, start=2):
+            state = after(state, asked(kind, seq, quantity))
+        for report in reports:
+            state = after(state, report)
+            status(state)  # is total: every state has one
+            assert leaves(state) == (0 if lifecycle.is_ended(state) else max(0, state.quantity - state.filled_quantity))
+            covered = leaves(state) * state.price if side is Side.BUY else leaves(state)
+            assert hold(state) >= covered
+            if lifecycle.is_over(state) and not any(request.outstanding for request in state.requests):
+                assert hold(state) == 0
+
+    @given(st.lists(REPORTS.filter(lambda report: report.kind is not Reported.FILL)))
+    def test_what_is_not_a_fill_said_twice_is_said_once(self, reports: list[Report]) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 12_000), asked(Kind.CANCEL, 3))
+        for report in reports:
+            once = after(state, report)
+            assert after(once, report) == once
+            state = once
