@@ -6,6 +6,8 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from uuid_utils.compat import uuid7
 
+from brokerage.api.problems import respond
+
 
 class RequestContextMiddleware:
     """Bind a fresh `request_id` to the log context and send it back as `X-Request-Id`."""
@@ -19,3 +21,15 @@ class RequestContextMiddleware:
             response = self.get_response(request)
         response["X-Request-Id"] = request.id
         return response
+
+
+class LengthRequiredMiddleware:
+    """Refuse a body that does not say how long it is: Django would read none, and tell of missing fields instead."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+            return respond(request, 411, "Send the body with a Content-Length, not in chunks.")
+        return self.get_response(request)

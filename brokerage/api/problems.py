@@ -27,6 +27,7 @@ KINDS = {
     404: ("Not found", "NOT_FOUND"),
     405: ("Method not allowed", "METHOD_NOT_ALLOWED"),
     409: ("Conflict", "CONFLICT"),
+    411: ("Length required", "LENGTH_REQUIRED"),
     412: ("Changed meanwhile", "REVISION_CHANGED"),
     413: ("Too large", "TOO_LARGE"),
     415: ("Unsupported media type", "UNSUPPORTED_MEDIA_TYPE"),
@@ -158,7 +159,8 @@ def body(
     }
 
 
-def _respond(request: HttpRequest, status_code: int, detail: str) -> HttpResponse:
+def respond(request: HttpRequest, status_code: int, detail: str) -> HttpResponse:
+    """A problem from where DRF has not begun, or has ended."""
     response = JsonResponse(body(request, status_code, detail=detail), status=status_code, content_type=CONTENT_TYPE)
     if status_code == 503:
         response["Retry-After"] = RETRY_AFTER
@@ -173,15 +175,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django itself refuses before any endpoint: an unknown host, a suspicious request."""
     if not _is_api(request):
         return defaults.bad_request(request, exception)
-    return _respond(request, 400, "The request is not one we can answer.")
+    return respond(request, 400, "The request is not one we can answer.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _is_api(request):
         return defaults.page_not_found(request, exception)
-    return _respond(request, 404, "There is nothing at this address.")
+    return respond(request, 404, "There is nothing at this address.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """The last resort, for pages too. The cause is in the log under the same request id."""
-    return _respond(request, 503, "Something went wrong on our side. Try again.")
+    return respond(request, 503, "Something went wrong on our side. Try again.")

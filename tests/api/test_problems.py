@@ -61,6 +61,10 @@ class TestAProblem:
         answer = as_alice.post(URL, largest + b" ", content_type="application/json")
         assert (answer.status_code, problem(answer)["code"]) == (413, "TOO_LARGE")
 
+    def test_of_a_body_in_chunks(self, as_alice: APIClient) -> None:
+        answer = as_alice.generic("POST", URL, headers={"Transfer-Encoding": "chunked"})
+        assert (answer.status_code, problem(answer)["code"]) == (411, "LENGTH_REQUIRED")
+
     def test_of_an_unknown_host(self, as_alice: APIClient) -> None:
         answer = as_alice.get(URL, headers={"Host": "evil.example"})
         assert (answer.status_code, problem(answer)["code"]) == (400, "BAD_REQUEST")
