@@ -20,13 +20,10 @@ from exchange.simulator.orders import (
     unknown_order,
 )
 from exchange.simulator.requests import Request, parse_request
-from exchange.simulator.shares import BAD_PRICE_INCREMENT, EXCHANGE_CLOSED, OTHER, Share, refusal
+from exchange.simulator.rules import UNKNOWN_ORDER, refuse_change, refuse_order
+from exchange.simulator.shares import Share
 
 log = structlog.get_logger(__name__)
-
-DUPLICATE_ORDER = "6"  # OrdRejReason (103)
-TOO_LATE = "0"  # CxlRejReason (102)
-UNKNOWN_ORDER = "1"
 
 _PENDING = {
     MsgType.NEW_ORDER_SINGLE: ExecType.PENDING_NEW,
@@ -151,10 +148,7 @@ class Engine:
             time_in_force=request.time_in_force or "",
             priority=self._priority,
         )
-        refused = refusal(request, self._shares.get(request.symbol))
-        if known:
-            refused = DUPLICATE_ORDER, f"SecondaryClOrdID is the order {known.order_id}"
-        if refused:
+        if refused := refuse_order(request, self._shares.get(request.symbol), known):
             order.ended, order.ord_rej_reason = REJECTED, refused[0]
             self._report(order, ExecType.REJECTED, now, OrdRejReason=refused[0], Text=refused[1])
             if not known:
@@ -170,13 +164,10 @@ class Engine:
         """Answer a cancellation or an amendment."""
         is_cancel = request.msg_type == MsgType.ORDER_CANCEL_REQUEST
         self.counts["cancels" if is_cancel else "amendments"] += 1
-        refused = self._too_late(request, order)
-        if not refused and not is_cancel:
-            refused = refusal(request, self._shares.get(request.symbol), order=order)
-        if refused or order is None:
+        share = self._shares.get(request.symbol)
+        refused = refuse_change(request, share, order) if order else (UNKNOWN_ORDER, "no such order")
+        if refused:
             reason, text = refused
-            if reason not in (TOO_LATE, UNKNOWN_ORDER, EXCHANGE_CLOSED, BAD_PRICE_INCREMENT):
-                reason = OTHER  # the others are reasons to refuse an order, not a change
             response_to = _RESPONSE_TO[request.msg_type]
             body = cancel_reject(request, order, response_to=response_to, reason=reason, text=text, now=now)
             self._add(chain, MsgType.ORDER_CANCEL_REJECT, request.cl_ord_id, body)
@@ -208,15 +199,6 @@ class Engine:
             order.ended = CANCELED
             self._report(order, ExecType.CANCELED, now, Text=f"what {order.time_in_force} could not trade at once")
             self._keep(order)
-
-    def _too_late(self, request: Request, order: MemberOrder | None) -> tuple[str, str] | None:
-        """Why a change comes too late, if it does. A filled order may still be given a higher quantity."""
-        if order is None:
-            return UNKNOWN_ORDER, "no such order"
-        raises = request.msg_type != MsgType.ORDER_CANCEL_REQUEST and (request.quantity or 0) > order.filled
-        if order.ended or (order.is_filled and not raises):
-            return TOO_LATE, "the order is over"
-        return None
 
     def _answer(self, request: Request, now: datetime) -> None:
         """Tell all that is known of an order: every report again, then its status."""

@@ -112,6 +112,20 @@ class TestPublisher:
         publisher.publish(messages("c"))
         assert relay.connections == 2
 
+    def test_counts_confirms_by_their_tag(self, publisher):
+        publisher._waiting = {1, 2, 3, 4, 5}
+        publisher._on_ack(4, False)
+        assert publisher._waiting == {1, 2, 3, 5}
+        publisher._on_ack(2, True)
+        assert publisher._waiting == {3, 5}
+
+    def test_a_refused_message_is_not_sent(self, publisher):
+        publisher.publish(messages("a"))
+        publisher._on_nack(1, False)
+        with pytest.raises(LinkDown, match="refused"):
+            publisher.publish(messages("b"))
+        publisher.publish(messages("c"))
+
     def test_a_connection_that_breaks_is_replaced_by_the_next_call(self, queue, relay):
         publisher = Publisher(relay.url, queue)
         publisher.publish(messages("a"))

@@ -51,6 +51,15 @@ class Wire:
                 self.connection.drain_events(timeout=0.1)
         raise AssertionError(f"not answered; {len(found)} messages before")
 
+    def wait_for_more(self, count, timeout=30):
+        """Wait until `count` more messages have arrived; they stay for `until`."""
+        count += len(self.arrived)
+        end = time.monotonic() + timeout
+        while len(self.arrived) < count:
+            assert time.monotonic() < end, f"{len(self.arrived)} of {count} messages"
+            with suppress(TimeoutError):
+                self.connection.drain_events(timeout=0.1)
+
     def exchange(self, requests):
         """Send, and return all that came back: the answer to a last asking ends it."""
         asking = fresh("end")
@@ -126,22 +135,14 @@ class TestKilled:
         ]
         requests = orders + [cancel(trade, "BUY") for trade in chance.sample(trades, 300)]
         command = ["-m", "tests.exchange.serve", queues[0].name, queues[1].name, str(tmp_path / "journal")]
-        sent = 0
-        for kill in range(6):
+        share = len(requests) // 6
+        for start in range(0, len(requests), share):
             with process(command):
-                until = sent + len(requests) // 6 if kill < 5 else len(requests)
-                self._feed(wire, requests[sent:until], chance)
-                sent = until
-                time.sleep(chance.uniform(0.3, 1.5))
+                wire.send(requests[start : start + share])
+                wire.wait_for_more(chance.randint(1, share))  # and in the middle of the others it dies
         with process(command):
-            again = wire.exchange([*chance.sample(orders, 200)])  # and some are sent twice
-        self._check([parse(raw) for raw in again], trades, tmp_path / "journal")
-
-    def _feed(self, wire, requests, chance):
-        while requests:
-            size = chance.randint(1, 60)
-            wire.send(requests[:size])
-            requests = requests[size:]
+            last = wire.exchange([*chance.sample(orders, 200)])  # and some are sent twice
+        self._check([parse(raw) for raw in last], trades, tmp_path / "journal")
 
     def _check(self, messages, trades, journal):
         reports = [message for message in messages if message.msg_type == "8"]
@@ -154,6 +155,7 @@ class TestKilled:
         distinct = [parse_body(body) for body in by_id.values()]
         acks = Counter(report.trade_ref for report in distinct if report.exec_type == "0")
         assert acks == Counter(trades), "each order is taken exactly once"
+        assert not [report for report in distinct if report.exec_type == "8"]
         filled = defaultdict(int)
         for report in (report for report in distinct if report.exec_type == "F"):
             filled[report.trade_ref] += report.last_qty

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from brokerage.models import Instrument
 from exchange.simulator.journal import Journal, JournalInUse
@@ -121,6 +121,6 @@ def read_shares() -> dict[str, Share] | None:
             )
             for instrument in Instrument.objects.all()
         }
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning("shares_not_read", error=str(error).strip())
         return None
