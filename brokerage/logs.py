@@ -35,6 +35,8 @@ def configure_logging(*, json: bool, level: str) -> None:
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 "amqp": {"level": "WARNING"},
+                "celery.app.trace": {"level": "WARNING"},  # our steps say themselves what they did
+                "celery.worker.strategy": {"level": "WARNING"},
                 "django.server": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},  # a refused call is its caller's business
             },

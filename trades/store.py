@@ -151,20 +151,15 @@ class Docket:
     def changed_requests(self) -> list[TradeRequest]:
         return [row for row in self.requests if row.pk in self._touched]
 
-    def schedule(self, at: datetime) -> list[tuple[UUID, datetime | None]]:
-        """Say whose `due_at` must change: a finished request's is cleared, the first unfinished one is due.
+    def due_changes(self) -> tuple[list[TradeRequest], list[TradeRequest]]:
+        """Say whose `due_at` is to be cleared, and who is due next: the first unfinished request of the trade.
 
         A request that is due already, or leased to a batch, keeps its time.
         """
         unfinished = [r for r in self.requests if r.stage != Stage.SENT and r.outcome is None and r.parked is None]
-        first = unfinished[0] if unfinished else None
-        changes: list[tuple[UUID, datetime | None]] = []
-        for row in self.requests:
-            if row is first and row.due_at is None:
-                changes.append((row.pk, at))
-            elif row is not first and row.due_at is not None:
-                changes.append((row.pk, None))
-        return changes
+        first = unfinished[:1]
+        cleared = [row for row in self.requests if row.due_at is not None and row not in first]
+        return cleared, [row for row in first if row.due_at is None]
 
     def _take_over(self, facts: lifecycle.Request, *, reason: Reason | None, at: datetime) -> None:
         row = self.row(facts.id)
@@ -230,13 +225,9 @@ def write(dockets: Iterable[Docket], *, at: datetime) -> None:
         columns=_TRADE_COLUMNS,
         rows=[(d.trade.pk, *(getattr(d.trade, name) for name in _TRADE_COLUMNS)) for d in changed],
     )
-    # First what is due: a row may not be finished and due at once, not even for one statement.
-    update_many(
-        TradeRequest,
-        key=["id"],
-        columns=["due_at"],
-        rows=[change for docket in changed for change in docket.schedule(at)],
-    )
+    due = [docket.due_changes() for docket in changed]
+    # A row may not be finished and due at once, not even for one statement: clear first, set last.
+    _set_due([row for cleared, _ in due for row in cleared], None)
     update_many(
         TradeRequest,
         key=["id"],
@@ -247,9 +238,14 @@ def write(dockets: Iterable[Docket], *, at: datetime) -> None:
             for row in docket.changed_requests()
         ],
     )
+    _set_due([row for _, following in due for row in following], at)
     ExchangeReport.objects.bulk_create([report for docket in changed for report in docket.reports])
     Execution.objects.bulk_create([execution for docket in changed for execution in docket.executions])
     TradeEvent.objects.bulk_create([event for docket in changed for event in docket.events])
+
+
+def _set_due(rows: Sequence[TradeRequest], due_at: datetime | None) -> None:
+    update_many(TradeRequest, key=["id"], columns=["due_at"], rows=[(row.pk, due_at) for row in rows])
 
 
 def park(docket: Docket, request: TradeRequest, reason: Reason, *, at: datetime) -> None:

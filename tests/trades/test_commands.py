@@ -1,0 +1,69 @@
+"""The commands people and scripts use."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from brokerage.models import Instrument, Trader, User
+from holdings.selectors import holding_of
+from tests.trades import steps
+from trades.models import Trade, TradeRequest
+from wallets.selectors import wallet_of
+
+pytestmark = pytest.mark.django_db
+
+
+class TestSeedDemo:
+    def test_may_be_run_again(self) -> None:
+        for _ in range(2):
+            call_command("seed_demo", stdout=StringIO())
+        alice, bob = User.objects.get(username="alice"), User.objects.get(username="bob")
+        assert alice.check_password("demo")
+        assert str(wallet_of(alice.trader_id).balance) == "100000.00"
+        assert [holding_of(bob.trader_id, symbol).quantity for symbol in ("INFY", "TCS", "RELIANCE")] == [1000] * 3
+        assert User.objects.filter(is_staff=True).count() == 5
+
+    def test_is_refused_in_production(self, settings) -> None:
+        settings.PRODUCTION = True
+        with pytest.raises(CommandError, match="not for production"):
+            call_command("seed_demo")
+
+
+class TestSeedTraders:
+    def test_writes_one_line_for_each(self, tmp_path: Path, client) -> None:
+        output = tmp_path / "traders.jsonl"
+        call_command(
+            "seed_traders", 3, "--cash", "500.00", "--holding", "ACME=7", "--output", str(output), stderr=StringIO()
+        )
+        lines = [json.loads(line) for line in output.read_text().splitlines()]
+        assert len(lines) == 3
+        assert lines[0].keys() == {"trader_id", "username", "token"}
+        assert str(wallet_of(lines[0]["trader_id"]).balance) == "500.00"
+        answer = client.get("/api/v1/holdings", headers={"authorization": f"Token {lines[0]['token']}"})
+        assert answer.json()["results"][0]["quantity"] == 7
+
+    @pytest.mark.parametrize("wrong", [["0"], ["1", "--cash", "1.234"], ["1", "--holding", "ACME"]])
+    def test_says_what_is_wrong(self, wrong: list[str]) -> None:
+        with pytest.raises(CommandError):
+            call_command("seed_traders", *wrong)
+
+
+class TestParking:
+    def test_a_request_waits_and_goes_on(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        call_command("park", str(pk), "--why", "asked by the desk", stdout=StringIO())
+        row = TradeRequest.objects.get()
+        assert (row.parked["message"], row.due_at) == ("asked by the desk", None)
+        call_command("unpark", str(Trade.objects.get()), stdout=StringIO())
+        steps.run_to_booked()
+        assert Trade.objects.get().status == "BOOKED"
+
+    def test_says_when_there_is_nothing_to_do(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        with pytest.raises(CommandError, match="no request to unpark"):
+            call_command("unpark", str(pk))
+        with pytest.raises(CommandError, match="There is no trade"):
+            call_command("park", "nonsense")
