@@ -7,7 +7,7 @@ import kombu
 import pytest
 from django.conf import settings
 
-from exchange.link import Queue
+from exchange.link import Queue, declare
 
 
 @pytest.fixture
@@ -19,12 +19,16 @@ def channel() -> Iterator:
 
 @pytest.fixture
 def make_queue(channel) -> Iterator[Callable[..., Queue]]:
-    """Names a queue that nobody else uses; it is gone after the test."""
+    """Makes a queue that nobody else uses; it is gone after the test.
+
+    Made before anybody connects to it: while one connection makes a queue, RabbitMQ refuses what another one sends.
+    """
     made = []
 
     def make(*, single_active: bool = False) -> Queue:
         queue = Queue(f"test.{uuid4().hex}", single_active)
         made.append(queue)
+        declare(channel, queue)
         return queue
 
     yield make

@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from exchange.link import WINDOW, Outgoing, Publisher, declare
+from exchange.link import WINDOW, Outgoing, Publisher
 from exchange.messages import parse
 from exchange.simulator.journal import Journal
 from tests.exchange.exchange_spec import ExchangeSpec, Member, ask, cancel, fresh, new
@@ -75,7 +75,6 @@ def queues(make_queue):
 @pytest.fixture
 def wire(channel, queues):
     orders, reports = queues
-    declare(channel, orders, reports)  # before the server does: RabbitMQ refuses what comes while a queue is being made
     wire = Wire(channel, orders, reports)
     yield wire
     wire.publisher.close()
