@@ -108,6 +108,7 @@ PIPELINE = {
     "TRIES": env.int("PIPELINE_TRIES", default=3),  # a request that failed alone so often is parked
     "UNCONFIRMED_AFTER": env.float("UNCONFIRMED_AFTER", default=15.0),  # seconds
 }
+AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
 AUDIT_INTERVAL = env.float("AUDIT_INTERVAL", default=300.0)  # seconds
 
 # --- People and tokens -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from brokerage import health
 
 admin.site.site_header = admin.site.site_title = "Brokerage back office"
 admin.site.index_title = "Call-centre and operations"
+admin.site.site_url = None  # there is no site beside it
 
 urlpatterns = [
     path("api/v1/", include("brokerage.api.urls")),

@@ -52,6 +52,8 @@ def lookup(spoken: str) -> dict[str, Any]:
 def search(trades: QuerySet[Trade], term: str) -> QuerySet[Trade]:
     """Find trades by whatever a caller can say: a reference, a trade id, a client reference, a symbol, a trader."""
     term = term.strip()
+    if not term:
+        return trades
     if named := lookup(term):
         return trades.filter(**named)
     asked = Q(client_reference=term) | Q(symbol=term.upper())

@@ -12,10 +12,11 @@ from exchange.intake import Report
 from exchange.messages import encode, parse
 from holdings import services as holdings
 from trades import leases
+from trades.keys import Caller
 from trades.lifecycle import Stage
 from trades.models import Trade
 from trades.services import accept, send
-from trades.services.accept import Caller, Order
+from trades.services.accept import Order
 from trades.services.apply import apply_reports
 from trades.services.attempt import attempt
 from trades.services.book import book

@@ -15,8 +15,9 @@ from brokerage.api.fields import OneOf, Text
 from brokerage.api.problems import Problem, invalid
 from brokerage.reasons import Code
 from trades.api.shapes import KEY_LENGTH
+from trades.keys import Answer, Caller, KeyBusyError, KeyReusedError
 from trades.models import Channel, Trade
-from trades.services.accept import Answer, Caller, ConflictError, KeyBusyError, KeyReusedError
+from trades.services.accept import ConflictError
 
 
 class AcceptingView(APIView):

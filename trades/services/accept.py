@@ -12,50 +12,21 @@ from decimal import Decimal
 from uuid import UUID
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.conf import settings
+from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from brokerage.db import retrying
 from brokerage.money import CURRENCY
 from brokerage.reasons import Code, Reason
-from trades import lifecycle, selectors, store
+from trades import keys, lifecycle, selectors, store
+from trades.keys import Answer, Caller
 from trades.lifecycle import Kind, Stage, Status
-from trades.models import RequestKey, Trade, TradeEvent, TradeRequest
+from trades.models import Trade, TradeEvent, TradeRequest
 from trades.reference import reference
 from trades.store import Docket
 
 log = structlog.get_logger(__name__)
-
-KEY_PATIENCE = "2s"
-"""How long a call waits for another one with the same key before it is told to come again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, through which channel, and under which key of their own, if any.
-
-    `fingerprint` stands for what was asked (method, path, JSON body): the same key with another one is refused.
-    """
-
-    trader_id: int
-    username: str
-    channel: str
-    key: str | None = None
-    fingerprint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer of acceptance, byte for byte as it was stored with the key."""
-
-    trade_id: UUID
-    body: bytes
-    replayed: bool = False
-
-    @property
-    def revision(self) -> int:
-        """The trade's revision at acceptance."""
-        return json.loads(self.body)["revision"]
 
 
 class ConflictError(Exception):
@@ -64,14 +35,6 @@ class ConflictError(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.message)
         self.reason = reason
-
-
-class KeyBusyError(Exception):
-    """Another call with the same key has not finished yet."""
-
-
-class KeyReusedError(Exception):
-    """The key stands for another call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +89,8 @@ def amend(
         else:
             new_quantity = asked_quantity if quantity is None else quantity
         new_price = asked_price if price is None else price
-        raises = lifecycle.status(state) is Status.FILLED and new_quantity > asked_quantity
-        if not raises:
+        filled = lifecycle.status(state) is Status.FILLED
+        if not (settings.AMEND_FILLED and filled and new_quantity > asked_quantity):
             _must_be_open(state)
         if (new_quantity, new_price) == (asked_quantity, asked_price):
             raise ConflictError(Reason(Code.NOTHING_TO_CHANGE, "These are the terms last asked for already."))
@@ -168,53 +131,16 @@ def _once(caller: Caller, accept: Callable[[], tuple[Trade, list[TradeRequest]]]
     """Accept in one commit; with a key, at most once for ever, and the same bytes to every later call."""
     with transaction.atomic(durable=True):
         if caller.key:
-            _wait_for_key(caller)
-            if known := _known_answer(caller):
+            keys.take(caller)
+            if known := keys.known_answer(caller):
                 return known
         trade, requests = accept()
-        body = json.dumps(selectors.picture(trade, requests, now=now), separators=(",", ":")).encode()
+        picture = selectors.picture(trade, requests, now=now)
+        answer = Answer(trade.pk, json.dumps(picture, separators=(",", ":")).encode())
         if caller.key:
-            RequestKey.objects.create(
-                trader_id=caller.trader_id,
-                key=caller.key,
-                fingerprint=caller.fingerprint,
-                trade_id=trade.pk,
-                answer=body,
-                created_at=now,
-            )
+            keys.keep(caller, answer, now=now)
     log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=str(requests[-1].kind), step="accept")
-    return Answer(trade.pk, body)
-
-
-def _wait_for_key(caller: Caller) -> None:
-    """Hold the key until our commit. Two calls with one key meet here; the second goes on when the first is done.
-
-    An advisory lock, because the row itself can only be written once its answer is known. It comes before every row
-    lock, as the first class of the lock order.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = %s", [KEY_PATIENCE])
-        try:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_fold(caller.trader_id), caller.key])
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) == "55P03":
-                raise KeyBusyError from None
-            raise
-
-
-def _fold(trader_id: int) -> int:
-    """A bigint as the 32 signed bits that an advisory lock takes. A collision only makes two calls wait."""
-    folded = (trader_id ^ (trader_id >> 32)) & 0xFFFFFFFF
-    return folded - (1 << 32) if folded >= 1 << 31 else folded
-
-
-def _known_answer(caller: Caller) -> Answer | None:
-    known = RequestKey.objects.filter(trader_id=caller.trader_id, key=caller.key).first()
-    if known is None:
-        return None
-    if known.fingerprint != caller.fingerprint:
-        raise KeyReusedError
-    return Answer(known.trade_id, bytes(known.answer), replayed=True)
+    return answer
 
 
 def _new_trade(order: Order, caller: Caller, now: datetime) -> tuple[Trade, TradeRequest]:

@@ -1,0 +1,179 @@
+"""What may happen to a trade: `apply(state, event)`, the only function that changes facts.
+
+The rules follow FIX 5.0 SP2, "Order State Changes". A fact from the exchange is never refused: what is odd about it
+comes back as an anomaly.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from brokerage.money import ZERO, value
+from trades.lifecycle.derived import is_ended, status
+from trades.lifecycle.facts import (
+    Advanced,
+    Anomaly,
+    Asked,
+    Event,
+    Kind,
+    Outcome,
+    Refused,
+    Report,
+    Reported,
+    Request,
+    Side,
+    Stage,
+    State,
+    TimeInForce,
+    Withdrawn,
+)
+
+
+def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
+    """Return the facts after `event`, and what was odd about it. Never raises for a report of the exchange."""
+    match event:
+        case Asked(request):
+            return replace(state, requests=(*state.requests, request)), ()
+        case Advanced(request_id, stage):
+            return _change(state, request_id, stage=stage), ()
+        case Refused(request_id):
+            refused = _change(state, request_id, outcome=Outcome.REJECTED)
+            return (_end(replace(refused, rejected=True)) if request_id == state.new.id else refused), ()
+        case Withdrawn(request_id):
+            ended = _change(state, state.new.id, outcome=Outcome.CANCELED)
+            ended = _change(ended, request_id, outcome=Outcome.ACCEPTED)
+            return _end(replace(ended, cancelled=True)), ()
+        case Report():
+            return _report(state, event)
+
+
+def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
+    named = state.request(report.request_id)
+    if named is not None and named.stage is not Stage.SENT:
+        state = _change(state, named.id, stage=Stage.SENT)  # that it is named proves that it was sent
+    match report.kind:
+        case Reported.PENDING_NEW:
+            return state, ()
+        case Reported.NEW:
+            return _answered(state), ()
+        case Reported.REJECTED if named is not None and named.kind is not Kind.NEW:
+            return _cancel_rejected(state, named)
+        case Reported.REJECTED:
+            return _rejected(state)
+        case Reported.FILL:
+            return _fill(state, report)
+        case Reported.PENDING_REPLACE | Reported.PENDING_CANCEL:
+            return (_change(state, named.id, pending=True) if named and named.outcome is None else state), ()
+        case Reported.REPLACED:
+            return _replaced(_answered(state), named, report), ()
+        case Reported.CANCELED:
+            return _canceled(_answered(state), named), ()
+        case Reported.CANCEL_REJECTED:
+            return _cancel_rejected(state, named)
+        case Reported.EXPIRED:
+            return _end(replace(_answered(state), expired=not state.cancelled)), ()
+        case Reported.DONE_FOR_DAY | Reported.SUSPENDED | Reported.RESTATED:
+            return _declared(_answered(state), report), ()
+
+
+def _answered(state: State) -> State:
+    """The exchange knows the order: its NEW was sent and is accepted."""
+    state = replace(state, acked=True)
+    if state.new.outcome is None:
+        return _change(state, state.new.id, stage=Stage.SENT, outcome=Outcome.ACCEPTED)
+    return state
+
+
+def _rejected(state: State) -> tuple[State, tuple[Anomaly, ...]]:
+    """The NEW is refused, even after an ack. What was executed stays: then the trade is cancelled, and that is odd."""
+    state = _change(state, state.new.id, stage=Stage.SENT, outcome=Outcome.REJECTED)
+    if not state.filled_quantity:
+        return _end(replace(state, rejected=True)), ()
+    odd = Anomaly("REJECTED_AFTER_FILL", {"filled_quantity": state.filled_quantity})
+    return _end(replace(state, cancelled=True)), (odd,)
+
+
+def _fill(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
+    quantity, price = report.quantity or 0, report.price or ZERO
+    odd = []
+    if is_ended(state):
+        odd.append(Anomaly("FILL_AFTER_END", {"quantity": quantity, "status": str(status(state))}))
+    worse = price > state.price if state.side is Side.BUY else price < state.price
+    if worse:
+        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": str(price), "limit": str(state.price)}))
+    state = _answered(state)
+    over = state.filled_quantity + quantity - state.quantity
+    if over > 0:
+        odd.append(Anomaly("OVERFILL", {"quantity": min(over, quantity)}))
+    state = replace(
+        state,
+        filled_quantity=state.filled_quantity + quantity,
+        filled_value=state.filled_value + value(quantity, price),
+    )
+    return state, tuple(odd)
+
+
+def _replaced(state: State, named: Request | None, report: Report) -> State:
+    """An amendment is live. A late answer to an earlier one than the terms in force only closes that request."""
+    if named is not None:
+        late = named.seq < state.terms_seq
+        state = _change(state, named.id, outcome=Outcome.ACCEPTED)
+        if late:
+            return state
+        state = replace(state, terms_seq=named.seq)
+    return _terms(state, report.quantity or (named and named.quantity), report.price or (named and named.price))
+
+
+def _terms(state: State, quantity: int | None, price: Decimal | None) -> State:
+    """Put new terms in force. A quantity at or below what is filled means: cancel the balance."""
+    if quantity:
+        state = replace(state, quantity=max(quantity, state.filled_quantity))
+    return replace(state, price=price) if price else state
+
+
+def _canceled(state: State, named: Request | None) -> State:
+    """The order ended on request or unasked. The CANCEL that asked for it is the one named, else the first open one."""
+    if named is None or named.kind is not Kind.CANCEL:
+        named = next((r for r in state.requests if r.kind is Kind.CANCEL and r.outstanding), None)
+    if named is not None and named.outcome is None:
+        state = _change(state, named.id, outcome=Outcome.ACCEPTED)
+    return _end(replace(state, cancelled=not state.expired))
+
+
+def _cancel_rejected(state: State, named: Request | None) -> tuple[State, tuple[Anomaly, ...]]:
+    """An amendment or a cancellation is refused; the status is derived afresh."""
+    if named is None or named.kind is Kind.NEW or named.outcome is not None:
+        return state, (Anomaly("UNEXPECTED_CANCEL_REJECT", {"request_id": named.id if named else None}),)
+    return _change(state, named.id, outcome=Outcome.REJECTED), ()
+
+
+def _declared(state: State, report: Report) -> State:
+    """DONE_FOR_DAY, SUSPENDED, RESTATED: the newest by the exchange's time counts; older ones are only recorded."""
+    if state.declared_at and report.at and report.at < state.declared_at:
+        return state
+    if state.rejected or state.cancelled or state.expired:
+        return state
+    state = replace(state, declared_at=report.at or state.declared_at)
+    if report.kind is Reported.DONE_FOR_DAY:
+        state = replace(state, done_for_day=True)
+        return state if state.time_in_force is TimeInForce.GTC else _close_requests(state)
+    if report.kind is Reported.SUSPENDED:
+        return replace(state, suspended=True)
+    return _terms(replace(state, done_for_day=False, suspended=False), report.quantity, report.price)
+
+
+def _end(state: State) -> State:
+    """CANCELED, EXPIRED and REJECTED end a trade for ever: no other declaration stands, no request stays open."""
+    return _close_requests(replace(state, done_for_day=False, suspended=False))
+
+
+def _close_requests(state: State) -> State:
+    """Whatever was still asked for came too late."""
+    return replace(
+        state,
+        requests=tuple(replace(r, outcome=Outcome.REJECTED) if r.outcome is None else r for r in state.requests),
+    )
+
+
+def _change(state: State, request_id: str, **changes: Any) -> State:
+    return replace(state, requests=tuple(replace(r, **changes) if r.id == request_id else r for r in state.requests))
