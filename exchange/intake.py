@@ -19,6 +19,8 @@ class Report:
     raw: bytes
     message_id: str
     message: ExecutionReport | CancelReject
+    redelivered: bool = False
+    """The broker handed it out before; nobody knows how far it came then."""
 
 
 class Intake:
@@ -45,7 +47,7 @@ class Intake:
         reports = []
         for delivery in deliveries:
             try:
-                reports.append(Report(delivery.body, delivery.message_id, parse(delivery.body)))
+                reports.append(Report(delivery.body, delivery.message_id, parse(delivery.body), delivery.redelivered))
             except MalformedMessage as error:
                 quarantine(
                     queue=self._queue,

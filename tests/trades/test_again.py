@@ -1,6 +1,7 @@
 """Anything may come twice, late, or after its process died. Each rule here has a test that fails without it."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -62,6 +63,15 @@ class TestExecIds:
         steps.run_to_sent()
         steps.tell(steps.fill(pk, 4, "100.00", ExecID="X1"))
         steps.tell(steps.fill(pk, 4, "100.00", ExecID="X1", resend=True))
+        assert not TradeEvent.objects.filter(kind="ANOMALY").exists()
+
+    def test_what_the_broker_hands_out_again_is_not_odd(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        fill = steps.fill(pk, 4, "100.00")
+        steps.tell(fill)
+        steps.tell(replace(fill, redelivered=True))
+        assert Trade.objects.get().filled_quantity == 4
         assert not TradeEvent.objects.filter(kind="ANOMALY").exists()
 
     def test_other_numbers_under_a_known_id_are_quarantined(self, alice: Trader, share: Instrument) -> None:

@@ -175,7 +175,7 @@ def _again(docket: Docket, report: Report, earlier: dict[str, Any], *, now: date
     numbers = ("ExecType", "LastQty", "LastPx", "ExecRefID")
     if any(message.body.get(name) != earlier.get(name) for name in numbers):
         _set_aside(report, Quarantine.EXEC_ID_REUSED, f"ExecID {message.exec_id} is known with other numbers")
-    elif message.exec_type is ExecType.TRADE and not message.poss_resend:
+    elif message.exec_type is ExecType.TRADE and not (message.poss_resend or report.redelivered):
         docket.note("ANOMALY", at=now, data={"code": "DUPLICATE_EXECUTION", "exec_id": message.exec_id})
 
 
