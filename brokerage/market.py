@@ -3,6 +3,8 @@
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Count, Q
+
 from brokerage.models import Instrument, TradingSession
 from brokerage.money import plain, value
 from brokerage.reasons import Code, Reason
@@ -10,10 +12,9 @@ from brokerage.reasons import Code, Reason
 
 def is_open(now: datetime) -> bool:
     """Tell whether the market is open at `now`; always, as long as no trading session has been entered."""
-    sessions = TradingSession.objects.all()
-    if sessions.filter(opens_at__lte=now, closes_at__gt=now).exists():
-        return True
-    return not sessions.exists()
+    inside = Count("pk", filter=Q(opens_at__lte=now, closes_at__gt=now))
+    sessions = TradingSession.objects.aggregate(all=Count("pk"), inside=inside)
+    return not sessions["all"] or bool(sessions["inside"])
 
 
 def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> list[Reason]:

@@ -95,6 +95,9 @@ app.conf.update(
     worker_hijack_root_logger=False,
     beat_schedule={"audit-books": {"task": "trades.tasks.audit_books", "schedule": settings.AUDIT_INTERVAL}},
 )
+# Read by Celery's Django fixup under this name only. Without it the database connection is closed around every task,
+# and logging in again costs more than the step.
+app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000
 app.autodiscover_tasks()
 
 

@@ -88,7 +88,6 @@ DATABASES["default"] |= {
         "application_name": env("PROCESS_NAME", default=Path(sys.argv[0]).name or "python"),
     },
 }
-CELERY_DB_REUSE_MAX = 1_000_000  # Celery closes the connection around every task unless told otherwise
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Messaging: hints ------------------------------------------------------------------------------------------------

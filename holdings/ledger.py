@@ -93,6 +93,8 @@ class Ledger:
         each other in one direction only. Raises UnknownTraderError if there is no such trader.
         """
         wanted = sorted(set(keys))
+        if not wanted:
+            return cls(())
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [[trader_id for trader_id, _ in wanted], [symbol for _, symbol in wanted]])
         holdings = lock(with_keys(wanted), "trader_id", "symbol")

@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from celery.fixups.django import DjangoWorkerFixup
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+from config import celery_app
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("brokerage", "config", "exchange", "holdings", "trades", "wallets")
@@ -35,3 +38,8 @@ def test_no_import_hides_in_a_function() -> None:
     hidden = re.compile(r"^[ \t]+(from [\w.]+ import|import \w+)", re.MULTILINE)
     guarded = re.compile(r"^if TYPE_CHECKING:\n(?:    .*\n|\n)+", re.MULTILINE)
     assert not [path for path in SOURCES if hidden.search(guarded.sub("", path.read_text()))]
+
+
+def test_a_worker_keeps_its_database_connection_from_task_to_task() -> None:
+    """Celery closes it around every task unless told so under a name that is easily misplaced."""
+    assert DjangoWorkerFixup(celery_app).db_reuse_max > 100_000

@@ -13,6 +13,7 @@ _FORGIVEN = str.maketrans("OIL", "011", "- ")
 # An affine step, a fold and another: each a bijection on 35 bits, so all of them together are one.
 _FACTORS = (0x2545F4915, 0x5851F42D5)
 _SHIFT = 17
+_FIRST = 0x3A7F19C5B  # so that the first reference is not 0000-0000
 
 
 class BadReferenceError(ValueError):
@@ -23,7 +24,7 @@ def reference(number: int) -> str:
     """Return the eight symbols for a number of the sequence, 0 ≤ number < 2³⁵."""
     if not 0 <= number <= _MASK:
         raise ValueError(f"references are made of {_BITS} bits, not of {number}")
-    mixed = number
+    mixed = number ^ _FIRST
     for factor in _FACTORS:
         mixed = (mixed * factor) & _MASK
         mixed ^= mixed >> _SHIFT

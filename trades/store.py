@@ -8,11 +8,13 @@
 A constant number of statements, however many trades.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from brokerage.db import lock, transaction_required, update_many
 from brokerage.reasons import Code, Reason
@@ -181,10 +183,12 @@ class Docket:
 
 
 @transaction_required
-def open_dockets(trade_ids: Iterable[UUID]) -> dict[UUID, Docket]:
-    """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out."""
-    ids = sorted(set(trade_ids))
-    trades = {trade.pk: trade for trade in lock(Trade.objects.filter(pk__in=ids))}
+def open_dockets(trade_ids: Collection[UUID] | QuerySet) -> dict[UUID, Docket]:
+    """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out.
+
+    `trade_ids` may be a query for them, which saves a round trip.
+    """
+    trades = {trade.pk: trade for trade in lock(Trade.objects.filter(pk__in=trade_ids))}
     requests: dict[UUID, list[TradeRequest]] = {pk: [] for pk in trades}
     for row in TradeRequest.objects.filter(trade_id__in=list(trades)).order_by("trade_id", "seq"):
         requests[row.trade_id].append(row)
@@ -200,17 +204,20 @@ def open_claimed(claims: Sequence[tuple[str, int]], *, stage: Stage | None = Non
     number of times.
     """
     wanted = {UUID(request_id): claim for request_id, claim in claims}
-    trade_of = dict(TradeRequest.objects.filter(pk__in=wanted).values_list("pk", "trade_id"))
-    dockets = open_dockets(trade_of.values())
-    work = []
-    for request_id, claim in wanted.items():
-        docket = dockets.get(trade_of.get(request_id))
-        row = docket.row(request_id) if docket else None
-        if row is None or row.claim != claim or row.outcome is not None or row.parked is not None:
-            continue
-        if row.stage == stage or (stage is None and row.stage != Stage.SENT):
-            work.append((docket, row))
-    return work
+    dockets = open_dockets(trades_of(wanted))
+    rows = {row.pk: (docket, row) for docket in dockets.values() for row in docket.requests}
+    work = [rows[request_id] for request_id in wanted if request_id in rows]
+    return [(docket, row) for docket, row in work if row.claim == wanted[row.pk] and _unfinished(row, stage)]
+
+
+def trades_of(request_ids: Iterable[UUID]) -> QuerySet:
+    """The query for the ids of these requests' trades."""
+    return TradeRequest.objects.filter(pk__in=list(request_ids)).values("trade_id")
+
+
+def _unfinished(row: TradeRequest, stage: Stage | None) -> bool:
+    waits = row.stage != Stage.SENT if stage is None else row.stage == stage
+    return waits and row.outcome is None and row.parked is None
 
 
 @transaction_required

@@ -88,6 +88,8 @@ class Ledger:
         each other in one direction only. Raises UnknownTraderError if there is no such trader.
         """
         ids = sorted(set(trader_ids))
+        if not ids:
+            return cls(())
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [CURRENCY, ids])
         wallets = lock(Wallet.objects.filter(trader_id__in=ids))

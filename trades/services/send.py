@@ -60,8 +60,7 @@ def _outgoing(row: TradeRequest, *, at: datetime) -> Outgoing:
 def note_sent(request_ids: Sequence[Any], *, now: datetime) -> None:
     """Note what the broker has confirmed, unless a report was faster: it proves the sending by itself."""
     with transaction.atomic(durable=True):
-        trade_ids = TradeRequest.objects.filter(pk__in=request_ids).values_list("trade_id", flat=True)
-        dockets = store.open_dockets(trade_ids)
+        dockets = store.open_dockets(store.trades_of(request_ids))
         wanted = {str(request_id) for request_id in request_ids}
         for docket in dockets.values():
             for row in docket.requests:
