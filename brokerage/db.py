@@ -6,8 +6,8 @@ key. Two transactions that follow it cannot wait for each other in a circle.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 import structlog
@@ -86,50 +86,125 @@ def claim(queryset: models.QuerySet[M], limit: int) -> list[M]:
     return list(queryset.select_for_update(no_key=True, of=("self",), skip_locked=True)[:limit])
 
 
+# --- Set-based statements for the hot paths: one per batch, their text made once -------------------------------------
+
+
+@transaction_required
+def lock_many(model: type[M], keys: Collection[Any]) -> list[M]:
+    """Lock the rows with these primary keys in the order of the keys; as `lock`, but without composing SQL."""
+    if not keys:
+        return []
+    key = _field(model, "pk")
+    sql = f"{_select(model)} WHERE t.{_name(key)} = ANY(%s::{_base_type(key)}[]) ORDER BY t.{_name(key)}"
+    return list(model._default_manager.raw(f"{sql} FOR NO KEY UPDATE OF t", [list(keys)]))
+
+
+def fetch_many(model: type[M], *, by: str, values: Collection[Any], order: Sequence[str]) -> list[M]:
+    """Read the rows whose column `by` is one of `values`, in order; as a queryset would, without composing SQL."""
+    if not values:
+        return []
+    field = _field(model, by)
+    columns = ", ".join(f"t.{_name(_field(model, name))}" for name in order)
+    sql = f"{_select(model)} WHERE t.{_name(field)} = ANY(%s::{_base_type(field)}[]) ORDER BY {columns}"
+    return list(model._default_manager.raw(sql, [list(values)]))
+
+
 @transaction_required
 def update_many(
-    model: type[models.Model],
-    *,
-    key: Sequence[str],
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-    where: str = "",
-    returning: bool = False,
-) -> list[tuple[Any, ...]]:
+    model: type[models.Model], *, key: Sequence[str], columns: Sequence[str], rows: Collection[Sequence[Any]]
+) -> None:
     """Write many rows of one table in one statement: `UPDATE … FROM unnest(…)`.
 
-    `rows` are tuples of the key columns, then the columns to write; each key once (PostgreSQL would apply only one of
-    two). `where` is a further guard in SQL on the target, named t. All rows must be met unless there is a guard.
-    Returns the keys that were written when `returning`.
+    `rows` are tuples of the key columns, then the columns to write. Each key must stand there once (PostgreSQL would
+    apply only one of two), and each row must be met; otherwise ValueError or DatabaseError.
     """
-    rows = list(rows)
     if not rows:
-        return []
-    keys = [tuple(row[: len(key)]) for row in rows]
-    if len(set(keys)) != len(keys):
+        return
+    if len({tuple(row[: len(key)]) for row in rows}) != len(rows):
         raise ValueError(f"{model.__name__}: a key twice in one set-based update")
-    quote = connection.ops.quote_name
-    names = [*key, *columns]
-    fields = [model._meta.get_field(name) for name in names]
-    arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields)
-    sql = (
-        f"UPDATE {quote(model._meta.db_table)} AS t"  # noqa: S608  (names come from the model, values are parameters)
-        f" SET {', '.join(f'{quote(f.column)} = v.c{len(key) + i}' for i, f in enumerate(fields[len(key) :]))}"
-        f" FROM unnest({arrays}) AS v({', '.join(f'c{i}' for i in range(len(fields)))})"
-        f" WHERE {' AND '.join(f't.{quote(f.column)} = v.c{i}' for i, f in enumerate(fields[: len(key)]))}"
-        f"{f' AND {where}' if where else ''}"
-    )
-    if returning:
-        sql += f" RETURNING {', '.join(f't.{quote(f.column)}' for f in fields[: len(key)])}"
-    prepared = [[field.get_db_prep_save(row[i], connection) for row in rows] for i, field in enumerate(fields)]
+    fields = [_field(model, name) for name in (*key, *columns)]
     with connection.cursor() as cursor:
-        cursor.execute(sql, prepared)
-        if not where and cursor.rowcount != len(rows):
+        cursor.execute(_update(model, tuple(key), tuple(columns)), _columnwise(fields, rows))
+        if cursor.rowcount != len(rows):
             raise DatabaseError(f"{model.__name__}: {cursor.rowcount} rows written, {len(rows)} expected")
-        return cursor.fetchall() if returning else []
+
+
+@transaction_required
+def insert_many(objects: Sequence[models.Model]) -> None:
+    """Insert many objects of one model in order: `INSERT … SELECT FROM unnest(…)`.
+
+    Numbers that the database gives out become the objects' keys.
+    """
+    if not objects:
+        return
+    model = type(objects[0])
+    fields = _insertable(model)
+    rows = [[getattr(item, field.attname) for field in fields] for item in objects]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert(model), _columnwise(fields, rows))
+        if cursor.description:
+            for item, (number,) in zip(objects, cursor.fetchall(), strict=True):
+                item.pk = number
+
+
+@cache
+def _select(model: type[models.Model]) -> str:
+    columns = ", ".join(f"t.{_name(field)}" for field in model._meta.concrete_fields)
+    return f"SELECT {columns} FROM {_table(model)} AS t"  # noqa: S608  (names come from the model)
+
+
+@cache
+def _update(model: type[models.Model], key: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    fields = [_field(model, name) for name in (*key, *columns)]
+    values = list(enumerate(fields))
+    return (
+        f"UPDATE {_table(model)} AS t"  # noqa: S608  (names come from the model, values are parameters)
+        f" SET {', '.join(f'{_name(field)} = v.c{i}' for i, field in values[len(key) :])}"
+        f" FROM {_unnest(fields)}"
+        f" WHERE {' AND '.join(f't.{_name(field)} = v.c{i}' for i, field in values[: len(key)])}"
+    )
+
+
+@cache
+def _insert(model: type[models.Model]) -> str:
+    fields = _insertable(model)
+    columns = ", ".join(map(_name, fields))
+    sql = f"INSERT INTO {_table(model)} ({columns}) SELECT * FROM {_unnest(fields)}"  # noqa: S608
+    key = model._meta.pk
+    return f"{sql} RETURNING {_name(key)}" if isinstance(key, models.AutoField) else sql
+
+
+def _insertable(model: type[models.Model]) -> list[models.Field]:
+    return [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+
+
+def _unnest(fields: Sequence[models.Field]) -> str:
+    arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields)
+    return f"unnest({arrays}) AS v({', '.join(f'c{i}' for i in range(len(fields)))})"
+
+
+def _columnwise(fields: Sequence[models.Field], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Turn rows into one array per column, each value as the database takes it."""
+    columns = zip(*rows, strict=True)
+    return [
+        [field.get_db_prep_save(value, connection) for value in column]
+        for field, column in zip(fields, columns, strict=True)
+    ]
+
+
+def _field(model: type[models.Model], name: str) -> models.Field:
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)
+
+
+def _table(model: type[models.Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
+def _name(field: models.Field) -> str:
+    return connection.ops.quote_name(field.column)
 
 
 def _base_type(field: models.Field) -> str:
-    """The column type to cast an array to, without a length or an identity."""
+    """The column type to cast an array to, without an identity."""
     kind = field.rel_db_type(connection) if field.is_relation else field.db_type(connection)
     return (kind or "text").split(" GENERATED")[0]

@@ -3,18 +3,23 @@
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Count, Q
+from django.db import connection
 
-from brokerage.models import Instrument, TradingSession
+from brokerage.models import Instrument
 from brokerage.money import plain, value
 from brokerage.reasons import Code, Reason
+
+_IS_OPEN = """
+    SELECT NOT EXISTS (SELECT FROM brokerage_tradingsession)
+        OR EXISTS (SELECT FROM brokerage_tradingsession WHERE opens_at <= %s AND closes_at > %s)
+"""
 
 
 def is_open(now: datetime) -> bool:
     """Tell whether the market is open at `now`; always, as long as no trading session has been entered."""
-    inside = Count("pk", filter=Q(opens_at__lte=now, closes_at__gt=now))
-    sessions = TradingSession.objects.aggregate(all=Count("pk"), inside=inside)
-    return not sessions["all"] or bool(sessions["inside"])
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_OPEN, [now, now])
+        return cursor.fetchone()[0]
 
 
 def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> list[Reason]:

@@ -98,7 +98,8 @@ AMQP_SOCKET_SETTINGS = {socket.TCP_USER_TIMEOUT: 10_000}
 # --- The pipeline's timers and sizes (tests shorten the timers) ------------------------------------------------------
 PIPELINE = {
     "BATCH": env.int("PIPELINE_BATCH", default=200),  # requests in one Celery chain
-    "IDLE_POLL": env.float("PIPELINE_IDLE_POLL", default=0.02),  # seconds
+    "IDLE_POLL": env.float("PIPELINE_IDLE_POLL", default=0.02),  # seconds between two looks when nothing is due
+    "GATHER": env.float("PIPELINE_GATHER", default=0.1),  # seconds after a batch that was not full: the next gathers
     "LEASE": env.float("PIPELINE_LEASE", default=20.0),  # seconds until a claimed request is due again; doubles
     "LEASE_MAX": env.float("PIPELINE_LEASE_MAX", default=30.0),
     "GIVE_BACK": env.float("PIPELINE_GIVE_BACK", default=1.0),  # seconds until a request given back is due again

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from brokerage.db import lock, transaction_required, update_many
+from brokerage.db import insert_many, lock, transaction_required, update_many
 from holdings.models import LIMIT, Holding, HoldingEntry, Kind
 from holdings.selectors import with_keys
 
@@ -171,7 +171,8 @@ class Ledger:
             columns=("quantity", "blocked", "short", "updated_at"),
             rows=[(holding.id, holding.quantity, holding.blocked, holding.short, now) for holding in moved],
         )
-        return HoldingEntry.objects.bulk_create(entries)
+        insert_many(entries)
+        return entries
 
     def _move(self, kind: Kind, holding_key: Key, *, amount: int = 0, blocked_change: int = 0, **facts: Any) -> None:
         """Change one holding and note the entry, with the quantities right after it.

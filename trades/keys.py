@@ -58,7 +58,7 @@ def take(caller: Caller) -> None:
     lock, as the first class of the lock order.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = %s", [KEY_PATIENCE])
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [KEY_PATIENCE])
         try:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_fold(caller.trader_id), caller.key])
         except OperationalError as error:

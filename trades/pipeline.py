@@ -86,9 +86,10 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
             if not declared:
                 declare_queues()
                 declared = True
-            if not dispatch_once():
-                time.sleep(idle)
+            dispatched = dispatch_once()
             pause = idle
+            if dispatched < settings.PIPELINE["BATCH"]:
+                time.sleep(settings.PIPELINE["GATHER"] if dispatched else idle)
         except (BrokerAwayError, OperationalError, OSError, DatabaseError, InterfaceError) as error:
             if isinstance(error, DatabaseError) and not is_passing(error):
                 raise

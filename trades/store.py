@@ -14,9 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-
-from brokerage.db import lock, transaction_required, update_many
+from brokerage.db import fetch_many, insert_many, lock_many, transaction_required, update_many
 from brokerage.reasons import Code, Reason
 from trades import lifecycle
 from trades.lifecycle import Outcome, Side, Stage, State
@@ -183,14 +181,11 @@ class Docket:
 
 
 @transaction_required
-def open_dockets(trade_ids: Collection[UUID] | QuerySet) -> dict[UUID, Docket]:
-    """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out.
-
-    `trade_ids` may be a query for them, which saves a round trip.
-    """
-    trades = {trade.pk: trade for trade in lock(Trade.objects.filter(pk__in=trade_ids))}
+def open_dockets(trade_ids: Collection[UUID]) -> dict[UUID, Docket]:
+    """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out."""
+    trades = {trade.pk: trade for trade in lock_many(Trade, trade_ids)}
     requests: dict[UUID, list[TradeRequest]] = {pk: [] for pk in trades}
-    for row in TradeRequest.objects.filter(trade_id__in=list(trades)).order_by("trade_id", "seq"):
+    for row in fetch_many(TradeRequest, by="trade", values=requests, order=["trade", "seq"]):
         requests[row.trade_id].append(row)
     return {pk: Docket(trade, requests[pk]) for pk, trade in trades.items()}
 
@@ -204,15 +199,18 @@ def open_claimed(claims: Sequence[tuple[str, int]], *, stage: Stage | None = Non
     number of times.
     """
     wanted = {UUID(request_id): claim for request_id, claim in claims}
-    dockets = open_dockets(trades_of(wanted))
-    rows = {row.pk: (docket, row) for docket in dockets.values() for row in docket.requests}
+    rows = open_rows(wanted)
     work = [rows[request_id] for request_id in wanted if request_id in rows]
     return [(docket, row) for docket, row in work if row.claim == wanted[row.pk] and _unfinished(row, stage)]
 
 
-def trades_of(request_ids: Iterable[UUID]) -> QuerySet:
-    """The query for the ids of these requests' trades."""
-    return TradeRequest.objects.filter(pk__in=list(request_ids)).values("trade_id")
+@transaction_required
+def open_rows(request_ids: Collection[UUID]) -> dict[UUID, tuple[Docket, TradeRequest]]:
+    """Lock the trades of these requests and return each request with its trade's docket."""
+    trade_ids = TradeRequest.objects.filter(pk__in=request_ids).values_list("trade_id", flat=True)
+    dockets = open_dockets(set(trade_ids))
+    rows = ((docket, row) for docket in dockets.values() for row in docket.requests)
+    return {row.pk: (docket, row) for docket, row in rows if row.pk in request_ids}
 
 
 def _unfinished(row: TradeRequest, stage: Stage | None) -> bool:
@@ -246,9 +244,9 @@ def write(dockets: Iterable[Docket], *, at: datetime) -> None:
         ],
     )
     _set_due([row for _, following in due for row in following], at)
-    ExchangeReport.objects.bulk_create([report for docket in changed for report in docket.reports])
-    Execution.objects.bulk_create([execution for docket in changed for execution in docket.executions])
-    TradeEvent.objects.bulk_create([event for docket in changed for event in docket.events])
+    insert_many([report for docket in changed for report in docket.reports])
+    insert_many([execution for docket in changed for execution in docket.executions])
+    insert_many([event for docket in changed for event in docket.events])
 
 
 def _set_due(rows: Sequence[TradeRequest], due_at: datetime | None) -> None:

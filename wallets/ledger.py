@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from brokerage.db import lock, transaction_required, update_many
+from brokerage.db import insert_many, lock, transaction_required, update_many
 from brokerage.money import CURRENCY, money, plain
 from wallets.models import LIMIT, NOTHING, Kind, Wallet, WalletEntry
 
@@ -166,7 +166,8 @@ class Ledger:
             columns=("balance", "blocked", "debt", "updated_at"),
             rows=[(wallet.trader_id, wallet.balance, wallet.blocked, wallet.debt, now) for wallet in moved],
         )
-        return WalletEntry.objects.bulk_create(entries)
+        insert_many(entries)
+        return entries
 
     def _move(
         self, kind: Kind, trader_id: int, *, amount: Decimal = NOTHING, blocked_change: Decimal = NOTHING, **facts: Any

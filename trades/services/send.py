@@ -8,6 +8,7 @@ outcome that came meanwhile, and the row is left alone.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -57,15 +58,12 @@ def _outgoing(row: TradeRequest, *, at: datetime) -> Outgoing:
 
 
 @retrying
-def note_sent(request_ids: Sequence[Any], *, now: datetime) -> None:
+def note_sent(request_ids: Sequence[UUID], *, now: datetime) -> None:
     """Note what the broker has confirmed, unless a report was faster: it proves the sending by itself."""
     with transaction.atomic(durable=True):
-        dockets = store.open_dockets(store.trades_of(request_ids))
-        wanted = {str(request_id) for request_id in request_ids}
-        for docket in dockets.values():
-            for row in docket.requests:
-                if str(row.pk) in wanted and row.stage == Stage.BOOKED and row.outcome is None:
-                    event = lifecycle.Advanced(str(row.pk), Stage.SENT)
-                    docket.apply(event, kind="SENT", at=now, request=row)
-                    log.info("sent", trade_id=str(docket.trade.pk), request_id=str(row.pk), kind=row.kind, step="send")
-        store.write(dockets.values(), at=now)
+        rows = store.open_rows(set(request_ids))
+        for docket, row in rows.values():
+            if row.stage == Stage.BOOKED and row.outcome is None:
+                docket.apply(lifecycle.Advanced(str(row.pk), Stage.SENT), kind="SENT", at=now, request=row)
+                log.info("sent", trade_id=str(docket.trade.pk), request_id=str(row.pk), kind=row.kind, step="send")
+        store.write((docket for docket, _ in rows.values()), at=now)
