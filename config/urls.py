@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from brokerage import health
 
@@ -10,6 +11,7 @@ admin.site.index_title = "Call-centre and operations"
 admin.site.site_url = None  # there is no site beside it
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("api/v1/", include("brokerage.api.urls")),
     path("api/v1/", include("wallets.api.urls")),
     path("api/v1/", include("holdings.api.urls")),

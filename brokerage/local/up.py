@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WELCOME = """
-  Brokerage    {web}
-  API          {web}/api/v1
   Back office  {web}/admin/
-  Stream       {stream}/api/v1/stream
-  Flower       {flower}
+  API          {web}/api/v1          (docs/api.md; README.md has a session to paste)
+  Workers      {flower}
 
   Log in as    traders  alice (cash) · bob (shares) · carol (nothing)
                staff    agent · supervisor · ops · auditor · admin
@@ -60,7 +58,6 @@ def welcome(stack: Stack, web: WebAddresses, seconds: float) -> str:
     """What a newcomer wants to know, and the word that scripts wait for."""
     return WELCOME.format(
         web=web.web,
-        stream=web.stream,
         flower=web.flower,
         logs=stack.layout.logs,
         stack_file=stack.layout.stack_file,

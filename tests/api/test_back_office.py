@@ -112,3 +112,7 @@ def _queries(ask: Callable[[], Any]) -> int:
     with CaptureQueriesContext(connection) as captured:
         assert ask().status_code == 200
     return len(captured)
+
+
+def test_the_bare_address_leads_to_the_back_office() -> None:
+    assert Client().get("/").headers["Location"] == "/admin/"

@@ -2,10 +2,8 @@
 
 import http.client
 import os
-import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,54 +12,11 @@ import psycopg
 import pytest
 
 from brokerage.local import procfs
-from brokerage.local.layout import ROOT, read_json
+from brokerage.local.layout import ROOT
 from brokerage.local.readiness import answers
+from tests.running import RunningStack
 
 NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq"}
-OUR_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "EXCHANGE_URL", "EXCHANGE", "PORT", "STACK")
-READY_SECONDS = 150
-
-
-class RunningStack:
-    """`up` in a process of its own."""
-
-    def __init__(self, var: Path) -> None:
-        self.var = var
-        self.output = var.with_name("output.txt")
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
-            )
-
-    @property
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "brokerage.local", "--var", str(self.var), "up"]
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
-
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while not re.search(r"ready$", self.output.read_text(), re.MULTILINE):
-            assert self.process.poll() is None, self.output.read_text()
-            assert time.monotonic() < deadline, self.output.read_text()
-            time.sleep(0.2)
-
-    @property
-    def description(self) -> dict:
-        return read_json(self.var / "stack.json")
-
-    def pid(self, name: str) -> int:
-        return self.description["processes"][name]
-
-    def left(self) -> list[str]:
-        """The command lines of what this stack started and still runs."""
-        return [
-            Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            for pid in procfs.pids()
-            if (procfs.mark(pid) or "").startswith(f"{self.var}:") or procfs.works_in(pid, self.var / "postgres")
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +26,7 @@ def stack(tmp_path_factory):
         stack.wait_until_ready()
         yield stack
     finally:
-        if stack.process.poll() is None:
-            stack.process.terminate()
-            stack.process.wait(60)
+        stack.stop()
 
 
 def test_stack_json_tells_where_everything_is(stack):
