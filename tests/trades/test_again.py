@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
@@ -82,16 +82,27 @@ class TestExecIds:
         assert Trade.objects.get().filled_quantity == 4
         assert QuarantinedMessage.objects.get().code == "EXEC_ID_REUSED"
 
-    def test_the_database_takes_an_exec_id_once(self, alice: Trader, share: Instrument, monkeypatch) -> None:
-        """Also when the look-up of known reports fails to see it: the second batch raises, and nothing is settled."""
+    @pytest.mark.parametrize("exec_type", ["F", "0"])
+    def test_the_database_takes_an_exec_id_once(
+        self, alice: Trader, share: Instrument, monkeypatch: pytest.MonkeyPatch, exec_type: str
+    ) -> None:
+        """Also when the look-up of known reports fails to see it: the second batch raises, and nothing happens."""
         pk = steps.place(alice)
         steps.run_to_sent()
-        fill = steps.fill(pk, 4, "100.00")
-        steps.tell(fill)
+        report = steps.report(pk, exec_type, LastQty="4", LastPx="100.00")
+        steps.tell(report)
         monkeypatch.setattr(apply, "_known", lambda messages: {})
-        with pytest.raises(Exception, match="duplicate key"):
-            steps.tell(fill)
-        assert wallet_of(alice.pk).balance == Decimal("99600.00")
+        with pytest.raises(IntegrityError, match="duplicate key"):
+            steps.tell(report)
+        assert Trade.objects.get().revision == 5
+
+    def test_the_database_settles_an_execution_once(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.fill(pk, 4, "100.00"))
+        execution = Execution.objects.get()
+        with pytest.raises(IntegrityError, match="trades_execution_pkey"), transaction.atomic():
+            execution.save(force_insert=True)
 
 
 class TestABatch:
