@@ -20,9 +20,14 @@ M = TypeVar("M", bound=models.Model)
 
 TRIES = 3
 
-# Deadlock, serialization failure, lock not available, admin shutdown, crash shutdown, cannot connect now: nothing was
-# committed and the same work may simply be done again. Class 08 is a lost connection.
-_PASSING = {"40P01", "40001", "55P03", "57P01", "57P02", "57P03"}
+# Nothing was committed, and the same work may simply be done again: deadlock, serialization failure, lock not
+# available; a statement that took too long; admin shutdown, crash shutdown, cannot connect now; a transaction that
+# stood still too long, because its process was frozen; a server that only reads, because another one took over.
+_READ_ONLY = "25006"
+_PASSING = {"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", _READ_ONLY}
+
+# Connection lost, resources (disk, memory, connections) exhausted, an error of the operating system.
+_PASSING_CLASSES = ("08", "53", "58")
 
 
 def is_passing(error: BaseException) -> bool:
@@ -31,10 +36,21 @@ def is_passing(error: BaseException) -> bool:
         return True
     if not isinstance(error, DatabaseError):
         return False
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    sqlstate = _sqlstate(error)
     if sqlstate is None:
         return isinstance(error, OperationalError)
-    return sqlstate in _PASSING or sqlstate.startswith("08")
+    return sqlstate in _PASSING or sqlstate.startswith(_PASSING_CLASSES)
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def drop_bad_connection(error: BaseException) -> None:
+    """After a failure: let the next query open a new connection if this one is lost, or leads to a standby."""
+    if _sqlstate(error) == _READ_ONLY:
+        connection.close()
+    connection.close_if_unusable_or_obsolete()
 
 
 def retrying(function: Callable[..., T]) -> Callable[..., T]:
@@ -52,7 +68,7 @@ def retrying(function: Callable[..., T]) -> Callable[..., T]:
                 if attempt == TRIES or not is_passing(error):
                     raise
                 log.warning("transaction_again", function=function.__name__, attempt=attempt, error=str(error).strip())
-                connection.close_if_unusable_or_obsolete()
+                drop_bad_connection(error)
                 time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311  (jitter, not a secret)
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -19,7 +19,7 @@ class WeatherError(OperationalError):
 
 @pytest.mark.django_db(transaction=True)
 class TestRetrying:
-    @pytest.mark.parametrize("sqlstate", ["40P01", "55P03", "57P01", "08006"])
+    @pytest.mark.parametrize("sqlstate", ["40P01", "55P03", "57P01", "08006", "57014", "25P03", "25006", "53300"])
     def test_what_passes_is_tried_again(self, sqlstate: str) -> None:
         calls = []
 
