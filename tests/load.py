@@ -11,6 +11,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +156,25 @@ def _show(stack: Path, load: _Load, run: str, total: int, took: float) -> int:
     print(f"accept to sent   {_percentiles(waits)}")
     print(f"last answer      {took:.1f} s after the last trade")
     print(f"audit            {audit.stdout.strip() or audit.stderr.strip()}")
-    right = trades == distinct == total and not unanswered and not parked and audit.returncode == 0
+    same = _same_as_the_exchange(stack)
+    right = trades == distinct == total and not unanswered and not parked and audit.returncode == 0 and same
     print("all accounted for" if right else "NOT all accounted for")
     return 0 if right else 1
+
+
+def _same_as_the_exchange(stack: Path) -> bool:
+    """Compare our executions with the simulator's own journal, one by one; nothing to compare with without one."""
+    journal = stack.with_name("exchange.sqlite3")
+    if not journal.exists():
+        return True
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as exchange:
+        theirs = {
+            (exec_id, quantity, Decimal(price))
+            for exec_id, quantity, price in exchange.execute("SELECT exec_id, quantity, price FROM executions")
+        }
+    ours = set(_query(stack, "SELECT exec_id, quantity, price FROM trades_execution", []))
+    print(f"executions       {len(theirs)} at the exchange, {len(ours)} in the books, {len(theirs ^ ours)} differ")
+    return theirs == ours
 
 
 def _percentiles(seconds: list[float]) -> str:
