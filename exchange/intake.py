@@ -4,9 +4,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
-from brokerage.db import is_passing
+from brokerage.db import drop_bad_connection, is_passing
 from exchange.link import Delivery
 from exchange.messages import CancelReject, ExecutionReport, MalformedMessage, parse
 from exchange.quarantine import Code, quarantine
@@ -39,8 +39,8 @@ class Intake:
     def __call__(self, deliveries: Sequence[Delivery]) -> None:
         try:
             self._apply_all(self._read(deliveries))
-        except (DatabaseError, InterfaceError):
-            connection.close_if_unusable_or_obsolete()  # what broke is replaced before the next try
+        except (DatabaseError, InterfaceError) as error:
+            drop_bad_connection(error)  # what broke is replaced before the next try
             raise
 
     def _read(self, deliveries: Sequence[Delivery]) -> list[Report]:
