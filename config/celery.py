@@ -42,19 +42,34 @@ def _dead_letters() -> Queue:
 
 
 class ConfirmedTask(Task):
-    """Each publish waits for the broker's confirm, but never for ever; chain links included."""
+    """Each publish waits for the broker's confirm, but never for ever; chain links included.
+
+    After one that failed no connection is used again: a late confirm would be taken for the next message's.
+    """
 
     abstract = True
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         options.setdefault("confirm_timeout", 5)
-        return super().apply_async(*args, **options)
+        try:
+            return super().apply_async(*args, **options)
+        except Exception:
+            for pool in (self.app.producer_pool, self.app.pool):
+                pool.force_close_all(close_pool=False)
+                pool.setup()  # an emptied pool would be waited on for ever
+            raise
 
 
 app = Celery("brokerage", task_cls=ConfirmedTask)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
-    broker_transport_options={"confirm_publish": True, "socket_settings": settings.AMQP_SOCKET_SETTINGS},
+    broker_transport_options={
+        "confirm_publish": True,
+        "socket_settings": settings.AMQP_SOCKET_SETTINGS,
+        # Connecting to publish: kombu would rest 2 and 4 seconds, with a lease in hand. Who publishes tries again.
+        "max_retries": 1,
+        "interval_start": 0.2,
+    },
     broker_heartbeat=10,
     broker_connection_timeout=3,
     broker_connection_retry_on_startup=True,

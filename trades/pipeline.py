@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import structlog
+from amqp.exceptions import AMQPError
 from celery import chain, current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
@@ -35,6 +36,9 @@ REMAINING = {
 }
 
 
+BROKER_ERRORS = (OperationalError, AMQPError, OSError)
+
+
 class BrokerAwayError(Exception):
     """The broker did not take a batch. Its leases were given back; nothing was lost or tried."""
 
@@ -53,12 +57,9 @@ def dispatch_once() -> int:
             if any(lease > 1 for _, lease in batch.claims):
                 declare_queues()  # a second lease means that something was lost: perhaps a queue
             publish(batch)
-        except (OperationalError, OSError) as error:
+        except BROKER_ERRORS as error:
             for waiting in batches[number:]:
                 leases.give_back(waiting.claims)
-            # A connection that failed once is not used again: a late confirm would be taken for the next message's.
-            current_app.producer_pool.force_close_all()
-            current_app.pool.force_close_all()
             raise BrokerAwayError(str(error)) from error
     return sum(len(batch.claims) for batch in batches)
 
@@ -90,7 +91,7 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
             pause = idle
             if dispatched < settings.PIPELINE["BATCH"]:
                 time.sleep(settings.PIPELINE["GATHER"] if dispatched else idle)
-        except (BrokerAwayError, OperationalError, OSError, DatabaseError, InterfaceError) as error:
+        except (BrokerAwayError, *BROKER_ERRORS, DatabaseError, InterfaceError) as error:
             if isinstance(error, DatabaseError) and not is_passing(error):
                 raise
             log.warning("waiting", error=str(error).strip())
