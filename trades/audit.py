@@ -17,7 +17,7 @@ from holdings import audit as holdings_audit
 from holdings import selectors as holdings
 from trades import lifecycle
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
-from trades.store import state_of
+from trades.store import next_due, state_of
 from wallets import audit as wallets_audit
 from wallets import selectors as wallets
 
@@ -78,10 +78,11 @@ def _trade(trade: Trade, requests: list[TradeRequest]) -> Iterator[Discrepancy]:
     outstanding = any(request.outcome is None for request in requests)
     if lifecycle.is_over(state) and not outstanding and held:
         yield Discrepancy("I7_OVER_BUT_HOLDING", subject, "0", str(held))
-    waiting = [r for r in requests if r.outcome is None and r.stage != lifecycle.Stage.SENT and r.parked is None]
+    first = next_due(requests)
+    waiting = [first.seq] if first else []
     due = [request.seq for request in requests if request.due_at is not None]
-    if due != [request.seq for request in waiting[:1]]:
-        yield Discrepancy("I10_DUE", subject, str([request.seq for request in waiting[:1]]), str(due))
+    if due != waiting:
+        yield Discrepancy("I10_DUE", subject, str(waiting), str(due))
 
 
 def _holds() -> Iterator[Discrepancy]:

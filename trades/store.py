@@ -62,6 +62,20 @@ def state_of(trade: Trade, requests: Iterable[TradeRequest]) -> State:
     )
 
 
+def next_due(requests: Iterable[TradeRequest]) -> TradeRequest | None:
+    """Return the request of a trade that has the next step: the first unfinished one; `requests` in order of `seq`.
+
+    Behind a parked one only a CANCEL goes on: an amendment that overtook its order would be refused by the exchange.
+    """
+    behind_parked = False
+    for row in requests:
+        if not _unfinished(row):
+            behind_parked = behind_parked or (row.parked is not None and row.outcome is None)
+        elif not behind_parked or row.kind == lifecycle.Kind.CANCEL:
+            return row
+    return None
+
+
 class Docket:
     """One trade with its requests, opened for change under its lock. Written by `write` in the same transaction."""
 
@@ -156,10 +170,9 @@ class Docket:
 
         A request that is due already, or leased to a batch, keeps its time.
         """
-        unfinished = [r for r in self.requests if r.stage != Stage.SENT and r.outcome is None and r.parked is None]
-        first = unfinished[:1]
-        cleared = [row for row in self.requests if row.due_at is not None and row not in first]
-        return cleared, [row for row in first if row.due_at is None]
+        first = next_due(self.requests)
+        cleared = [row for row in self.requests if row.due_at is not None and row is not first]
+        return cleared, [first] if first and first.due_at is None else []
 
     def _take_over(self, facts: lifecycle.Request, *, reason: Reason | None, at: datetime) -> None:
         row = self.row(facts.id)
@@ -213,7 +226,7 @@ def open_rows(request_ids: Collection[UUID]) -> dict[UUID, tuple[Docket, TradeRe
     return {row.pk: (docket, row) for docket, row in rows if row.pk in request_ids}
 
 
-def _unfinished(row: TradeRequest, stage: Stage | None) -> bool:
+def _unfinished(row: TradeRequest, stage: Stage | None = None) -> bool:
     waits = row.stage != Stage.SENT if stage is None else row.stage == stage
     return waits and row.outcome is None and row.parked is None
 

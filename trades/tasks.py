@@ -8,6 +8,7 @@ from celery import Task, shared_task
 
 from trades import audit
 from trades.leases import Claim
+from trades.lifecycle import Stage
 from trades.services.attempt import attempt
 from trades.services.book import book as book_step
 from trades.services.send import send as send_step
@@ -22,17 +23,17 @@ def _redelivered(task: Task) -> bool:
 
 @shared_task(name="trades.tasks.validate", bind=True)
 def validate(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
-    attempt(validate_step, _claims(claims), redelivered=_redelivered(self))
+    attempt(validate_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.RECEIVED)
 
 
 @shared_task(name="trades.tasks.book", bind=True)
 def book(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
-    attempt(book_step, _claims(claims), redelivered=_redelivered(self))
+    attempt(book_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.VALIDATED)
 
 
 @shared_task(name="trades.tasks.send", bind=True)
 def send(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
-    attempt(send_step, _claims(claims), redelivered=_redelivered(self))
+    attempt(send_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.BOOKED)
 
 
 @shared_task(name="trades.tasks.audit_books", time_limit=600)

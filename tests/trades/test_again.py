@@ -1,13 +1,14 @@
 """Anything may come twice, late, or after its process died. Each rule here has a test that fails without it."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
@@ -17,7 +18,7 @@ from tests.trades import steps
 from trades import leases
 from trades.lifecycle import Stage
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
-from trades.services import apply, send
+from trades.services import apply, park, send
 from wallets.selectors import wallet_of
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +104,59 @@ class TestExecIds:
         execution = Execution.objects.get()
         with pytest.raises(IntegrityError, match="trades_execution_pkey"), transaction.atomic():
             execution.save(force_insert=True)
+
+    def test_another_trade_under_a_known_id_is_quarantined(self, alice: Trader, share: Instrument) -> None:
+        """Not taken for a repetition: then its fill would be lost without a word."""
+        first, second = steps.place(alice), steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.fill(first, 4, "100.00", ExecID="X1"))
+        steps.tell(steps.fill(second, 4, "100.00", ExecID="X1"))
+        assert QuarantinedMessage.objects.get().code == "EXEC_ID_REUSED"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestACommitNobodyHeardTheEndOf:
+    """The connection is lost after the commit and before its answer: the transaction runs again."""
+
+    @pytest.fixture
+    def lost(self, monkeypatch) -> Callable[[], None]:
+        """Lets the next commit happen and fail."""
+        commit = connection.commit
+        left = []
+
+        def commit_and_fail() -> None:
+            commit()
+            if left:
+                left.pop()
+                raise OperationalError("the connection is lost")
+
+        monkeypatch.setattr(connections["default"], "commit", commit_and_fail)
+        return lambda: left.append(1)
+
+    @pytest.mark.parametrize("key", [None, "k"])
+    def test_a_trade_is_placed_once(self, alice: Trader, share: Instrument, lost, key: str | None) -> None:
+        lost()
+        pk = steps.place(alice, key=key)
+        assert list(Trade.objects.values_list("pk", flat=True)) == [pk]
+
+    def test_an_amendment_is_accepted_once(self, alice: Trader, share: Instrument, lost) -> None:
+        pk = steps.place(alice)
+        lost()
+        steps.amend(pk, quantity=12)
+        assert [row.kind for row in TradeRequest.objects.order_by("seq")] == ["NEW", "AMEND"]
+
+    def test_a_withdrawal_is_accepted_once(self, alice: Trader, share: Instrument, lost) -> None:
+        pk = steps.place(alice)
+        lost()
+        steps.cancel(pk)
+        assert Trade.objects.get().status == "CANCELED"
+
+    def test_a_fill_settles_once(self, alice: Trader, share: Instrument, lost) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        lost()
+        steps.tell(steps.fill(pk, 4, "100.00"))
+        assert wallet_of(alice.pk).balance == Decimal("99600.00")
 
 
 class TestABatch:
@@ -213,6 +267,25 @@ class TestTries:
                 steps.attempt(dies, taken, redelivered=True)
         steps.attempt(dies, taken, redelivered=True)
         assert TradeRequest.objects.get().parked["code"] == "STEP_FAILED"
+
+    def test_a_step_that_was_done_before_is_no_try(self, alice: Trader, share: Instrument) -> None:
+        """Its message comes again after every lost connection; the request is somewhere else by then."""
+        steps.place(alice)
+        taken = steps.run_to_booked()
+        for _ in range(4):
+            steps.attempt(steps.validate, taken, redelivered=True, stage=Stage.RECEIVED)
+        row = TradeRequest.objects.get()
+        assert (row.tries, row.parked) == (0, None)
+
+    def test_an_amendment_waits_behind_a_parked_order(self, alice: Trader, share: Instrument) -> None:
+        """Sent before it, the exchange would refuse it. A cancellation goes on."""
+        pk = steps.place(alice)
+        [(request_id, _)] = steps.run_to_booked()
+        park.park(UUID(request_id), why="looked at", now=timezone.now())
+        steps.amend(pk, quantity=12)
+        assert leases.claim_due(10) == []
+        steps.cancel(pk)
+        assert [row.kind for row in TradeRequest.objects.filter(due_at__isnull=False)] == ["CANCEL"]
 
     def test_a_cancellation_does_not_wait_behind_a_parked_request(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

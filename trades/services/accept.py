@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import count
 from uuid import UUID
 
 import structlog
@@ -51,9 +52,10 @@ class Order:
 
 def place(order: Order, *, caller: Caller, now: datetime) -> Answer:
     """Accept a new trade. Whether it can be done is decided by the pipeline. Raises KeyBusyError, KeyReusedError."""
+    request_id = uuid7()
 
     def accept() -> tuple[Trade, list[TradeRequest]]:
-        trade, request = _new_trade(order, caller, now)
+        trade, request = _new_trade(order, caller, now, request_id)
         trade.save(force_insert=True)
         request.save(force_insert=True)
         TradeEvent.objects.create(
@@ -61,7 +63,7 @@ def place(order: Order, *, caller: Caller, now: datetime) -> Answer:
         )
         return trade, [request]
 
-    return _once(caller, accept, now=now)
+    return _once(caller, request_id, accept, now=now)
 
 
 def amend(
@@ -79,6 +81,7 @@ def amend(
     `check` may look at the locked trade and raise. Raises ConflictError (TRADE_FINISHED, NOTHING_TO_CHANGE),
     KeyBusyError, KeyReusedError.
     """
+    request_id = uuid7()
 
     def accept() -> tuple[Trade, list[TradeRequest]]:
         docket = _open(trade_id, check)
@@ -94,11 +97,11 @@ def amend(
             _must_be_open(state)
         if (new_quantity, new_price) == (asked_quantity, asked_price):
             raise ConflictError(Reason(Code.NOTHING_TO_CHANGE, "These are the terms last asked for already."))
-        _ask(docket, Kind.AMEND, quantity=new_quantity, price=new_price, caller=caller, now=now)
+        _ask(docket, Kind.AMEND, request_id, quantity=new_quantity, price=new_price, caller=caller, now=now)
         store.write([docket], at=now)
         return docket.trade, docket.requests
 
-    return _once(caller, accept, now=now)
+    return _once(caller, request_id, accept, now=now)
 
 
 def cancel(
@@ -108,6 +111,7 @@ def cancel(
 
     While a cancellation is outstanding another one changes nothing. Raises as `amend` does.
     """
+    request_id = uuid7()
 
     def accept() -> tuple[Trade, list[TradeRequest]]:
         docket = _open(trade_id, check)
@@ -116,34 +120,51 @@ def cancel(
         if any(r.kind is Kind.CANCEL and r.outcome is None for r in state.requests):
             return docket.trade, docket.requests
         quantity, price = lifecycle.wished(state)
-        request = _ask(docket, Kind.CANCEL, quantity=quantity, price=price, caller=caller, now=now)
+        request = _ask(docket, Kind.CANCEL, request_id, quantity=quantity, price=price, caller=caller, now=now)
         if state.new.stage in (Stage.RECEIVED, Stage.VALIDATED):
             event = lifecycle.Withdrawn(str(request.pk))
             docket.apply(event, kind="WITHDRAWN", at=now, request=request)
         store.write([docket], at=now)
         return docket.trade, docket.requests
 
-    return _once(caller, accept, now=now)
+    return _once(caller, request_id, accept, now=now)
 
 
-@retrying
-def _once(caller: Caller, accept: Callable[[], tuple[Trade, list[TradeRequest]]], *, now: datetime) -> Answer:
-    """Accept in one commit; with a key, at most once for ever, and the same bytes to every later call."""
-    with transaction.atomic(durable=True):
-        if caller.key:
-            keys.take(caller)
-            if known := keys.known_answer(caller):
-                return known
-        trade, requests = accept()
-        picture = selectors.picture(trade, requests, now=now)
-        answer = Answer(trade.pk, json.dumps(picture, separators=(",", ":")).encode())
-        if caller.key:
-            keys.keep(caller, answer, now=now)
-    log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=str(requests[-1].kind), step="accept")
-    return answer
+def _once(
+    caller: Caller, request_id: UUID, accept: Callable[[], tuple[Trade, list[TradeRequest]]], *, now: datetime
+) -> Answer:
+    """Accept in one commit; with a key, at most once for ever, and the same bytes to every later call.
+
+    `request_id` is what `accept` will write: run again after a commit of which nobody heard the end, it is there.
+    """
+    runs = count()
+
+    @retrying
+    def accept_once() -> Answer:
+        with transaction.atomic(durable=True):
+            if caller.key:
+                keys.take(caller)
+                if known := keys.known_answer(caller):
+                    return known
+            trade, requests = (next(runs) and _committed(request_id)) or accept()
+            picture = selectors.picture(trade, requests, now=now)
+            answer = Answer(trade.pk, json.dumps(picture, separators=(",", ":")).encode())
+            if caller.key:
+                keys.keep(caller, answer, now=now)
+        kind = str(requests[-1].kind)
+        log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=kind, step="accept")
+        return answer
+
+    return accept_once()
 
 
-def _new_trade(order: Order, caller: Caller, now: datetime) -> tuple[Trade, TradeRequest]:
+def _committed(request_id: UUID) -> tuple[Trade, list[TradeRequest]] | None:
+    """The trade of a request that an earlier run wrote; None if its commit never was."""
+    requests = list(TradeRequest.objects.filter(trade__requests=request_id).select_related("trade").order_by("seq"))
+    return (requests[0].trade, requests) if requests else None
+
+
+def _new_trade(order: Order, caller: Caller, now: datetime, request_id: UUID) -> tuple[Trade, TradeRequest]:
     trade = Trade(
         id=uuid7(),
         reference=reference(_next_number()),
@@ -161,10 +182,11 @@ def _new_trade(order: Order, caller: Caller, now: datetime) -> tuple[Trade, Trad
         created_at=now,
         updated_at=now,
     )
-    return trade, _new_request(trade, 1, Kind.NEW, order.quantity, order.price, caller, now, due_at=now)
+    return trade, _new_request(request_id, trade, 1, Kind.NEW, order.quantity, order.price, caller, now, due_at=now)
 
 
 def _new_request(
+    request_id: UUID,
     trade: Trade,
     seq: int,
     kind: Kind,
@@ -175,7 +197,7 @@ def _new_request(
     due_at: datetime | None = None,
 ) -> TradeRequest:
     return TradeRequest(
-        id=uuid7(),
+        id=request_id,
         trade=trade,
         seq=seq,
         kind=kind,
@@ -208,9 +230,11 @@ def _must_be_open(state: lifecycle.State) -> None:
         raise ConflictError(Reason(Code.TRADE_FINISHED, f"The trade is {ended}: nothing about it can be changed."))
 
 
-def _ask(docket: Docket, kind: Kind, *, quantity: int, price: Decimal, caller: Caller, now: datetime) -> TradeRequest:
+def _ask(
+    docket: Docket, kind: Kind, request_id: UUID, *, quantity: int, price: Decimal, caller: Caller, now: datetime
+) -> TradeRequest:
     """Put a request at the end of the trade's chain, in the facts, the rows and the timeline."""
-    request = _new_request(docket.trade, len(docket.requests) + 1, kind, quantity, price, caller, now)
+    request = _new_request(request_id, docket.trade, len(docket.requests) + 1, kind, quantity, price, caller, now)
     request.save(force_insert=True)
     docket.requests.append(request)
     facts = lifecycle.Request(id=str(request.pk), seq=request.seq, kind=kind, quantity=quantity, price=price)

@@ -109,10 +109,10 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
-def _known(messages: Iterable[ExecutionReport | CancelReject]) -> dict[str, dict[str, Any]]:
-    """The bodies of the reports that were applied before, by ExecID. Read under the trades' locks."""
+def _known(messages: Iterable[ExecutionReport | CancelReject]) -> dict[str, ExchangeReport]:
+    """The reports that were applied before, by ExecID. Read under the trades' locks."""
     ids = {message.exec_id for message in messages if isinstance(message, ExecutionReport)}
-    return dict(ExchangeReport.objects.filter(pk__in=ids).values_list("pk", "body"))
+    return ExchangeReport.objects.in_bulk(ids)
 
 
 def _set_aside(report: Report, code: Quarantine, detail: str) -> None:
@@ -135,16 +135,15 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
 
 
 def _execution_report(
-    docket: Docket, report: Report, known: dict[str, dict[str, Any]], *, now: datetime
+    docket: Docket, report: Report, known: dict[str, ExchangeReport], *, now: datetime
 ) -> list[_Movement]:
     message = report.message
     if message.exec_id in known:
         _again(docket, report, known[message.exec_id], now=now)
         return []
-    known[message.exec_id] = message.body
-    docket.reports.append(
-        ExchangeReport(exec_id=message.exec_id, trade_id=docket.trade.pk, body=message.body, received_at=now)
-    )
+    first = ExchangeReport(exec_id=message.exec_id, trade_id=docket.trade.pk, body=message.body, received_at=now)
+    known[message.exec_id] = first
+    docket.reports.append(first)
     reported = _REPORTED[message.exec_type]
     row = docket.row(_uuid(message.cl_ord_id) or "")
     if reported is Reported.FILL:
@@ -169,12 +168,14 @@ def _movement(docket: Docket, execution: Execution | None = None) -> _Movement:
     return movement
 
 
-def _again(docket: Docket, report: Report, earlier: dict[str, Any], *, now: datetime) -> None:
-    """A report whose ExecID is known: nothing happens; other numbers under the same id are somebody's mistake."""
+def _again(docket: Docket, report: Report, earlier: ExchangeReport, *, now: datetime) -> None:
+    """A report whose ExecID is known: nothing happens; another trade or other numbers under it are a mistake."""
     message = report.message
     numbers = ("ExecType", "LastQty", "LastPx", "ExecRefID")
-    if any(message.body.get(name) != earlier.get(name) for name in numbers):
-        _set_aside(report, Quarantine.EXEC_ID_REUSED, f"ExecID {message.exec_id} is known with other numbers")
+    other = earlier.trade_id != docket.trade.pk
+    if other or any(message.body.get(name) != earlier.body.get(name) for name in numbers):
+        what = "of another trade" if other else "with other numbers"
+        _set_aside(report, Quarantine.EXEC_ID_REUSED, f"ExecID {message.exec_id} is known {what}")
     elif message.exec_type is ExecType.TRADE and not (message.poss_resend or report.redelivered):
         docket.note("ANOMALY", at=now, data={"code": "DUPLICATE_EXECUTION", "exec_id": message.exec_id})
 

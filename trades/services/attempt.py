@@ -18,6 +18,7 @@ from brokerage.reasons import Code, Reason
 from exchange.link import LinkDown
 from trades import leases, store
 from trades.leases import Claim
+from trades.lifecycle import Stage
 from trades.models import TradeRequest
 
 log = structlog.get_logger(__name__)
@@ -27,15 +28,16 @@ class Step(Protocol):
     def __call__(self, claims: Sequence[Claim], *, now: datetime) -> None: ...
 
 
-def attempt(step: Step, claims: Sequence[Claim], *, redelivered: bool) -> None:
+def attempt(step: Step, claims: Sequence[Claim], *, redelivered: bool, stage: Stage | None = None) -> None:
     """Run `step` on `claims`; what it cannot do is given back or, when it failed alone too often, parked.
 
     A redelivered batch may have killed its worker: each request then runs alone, its try counted before it begins, so
-    that the one to blame is found however the process dies.
+    that the one to blame is found however the process dies. What is not at `stage`, where the step begins, it cannot
+    have died on.
     """
     if redelivered:
         for claim in claims:
-            if _begin(claim):
+            if _begin(claim, stage):
                 _run(step, [claim], counted=True)
     else:
         _run(step, claims, counted=False)
@@ -61,9 +63,9 @@ def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
             _give_up_or_back(claims[0], error)
 
 
-def _begin(claim: Claim) -> bool:
-    """Count the try before it begins. False when the request has had its tries, and is parked instead."""
-    return _with_row(claim, _count_or_park)
+def _begin(claim: Claim, stage: Stage | None) -> bool:
+    """Count the try before it begins. False when there is nothing to do, or too many tries: then it is parked."""
+    return _with_row(claim, _count_or_park, stage=stage)
 
 
 def _count_or_park(docket: store.Docket, row: TradeRequest) -> bool:
@@ -102,10 +104,12 @@ def _park(docket: store.Docket, row: TradeRequest, cause: str) -> None:
 
 
 @retrying
-def _with_row(claim: Claim, change: Callable[[store.Docket, TradeRequest], bool]) -> bool:
+def _with_row(
+    claim: Claim, change: Callable[[store.Docket, TradeRequest], bool], *, stage: Stage | None = None
+) -> bool:
     """Change one request that is still ours under its trade's lock. False when it is not ours any more."""
     with transaction.atomic(durable=True):
-        found = store.open_claimed([claim])
+        found = store.open_claimed([claim], stage=stage)
         if not found:
             return False
         [(docket, row)] = found
