@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import amqp
 import structlog
@@ -28,6 +29,7 @@ class Delivery:
     body: bytes
     message_id: str
     redelivered: bool
+    """It was handed on before, by the broker or in place."""
     tag: int
 
 
@@ -115,11 +117,20 @@ class Consumer:
         while len(self._taken) < self._batch and self._drain(LINGER):
             pass
         batch, self._taken = self._taken[: self._batch], self._taken[self._batch :]
-        if batch and not self._insist(lambda: self._handle(batch)):
+        if batch and not self._insist(self._handling(batch)):
             return
         if batch:
             self._channel.basic_ack(batch[-1].tag, multiple=True)
         self._insist(self._between)
+
+    def _handling(self, batch: list[Delivery]) -> Callable[[], None]:
+        """Hand `batch` on; the second time as redelivered, for nobody knows how far it came the first time."""
+        tries = count()
+
+        def handle() -> None:
+            self._handle([replace(delivery, redelivered=True) for delivery in batch] if next(tries) else batch)
+
+        return handle
 
     def _drain(self, timeout: float) -> bool:
         """Take in what has arrived, waiting up to `timeout` seconds; False when nothing has."""
