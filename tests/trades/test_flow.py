@@ -9,7 +9,7 @@ from brokerage.models import Instrument, Trader
 from holdings.selectors import holding_of
 from tests.trades import steps
 from trades import leases
-from trades.models import Execution, Trade, TradeEvent
+from trades.models import Execution, Trade, TradeEvent, TradeRequest
 from trades.services.accept import ConflictError
 from wallets.selectors import wallet_of
 
@@ -112,6 +112,13 @@ class TestRefusing:
         Instrument.objects.update(halted=True)
         steps.attempt(steps.book, taken, redelivered=False)
         assert (trade(pk).reason["code"], wallet_of(alice.pk).blocked) == ("SYMBOL_HALTED", 0)
+
+    def test_by_the_exchange_may_name_the_trade_only(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "8", ClOrdID="unheard of", Text="no"))
+        request = TradeRequest.objects.get()
+        assert (request.outcome, request.reason["code"]) == ("REJECTED", "EXCHANGE_REJECTED")
 
     def test_by_the_exchange_gives_the_hold_back(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

@@ -146,6 +146,8 @@ def _execution_report(
     docket.reports.append(first)
     reported = _REPORTED[message.exec_type]
     row = docket.row(_uuid(message.cl_ord_id) or "")
+    if row is None and reported is Reported.REJECTED:
+        row = docket.requests[0]  # only the trade is named: its order is refused
     if reported is Reported.FILL:
         quantity, price = message.last_qty, message.last_px
     else:
