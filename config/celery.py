@@ -75,7 +75,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
-    broker_pool_limit=4,
+    broker_pool_limit=40,  # opened when needed; Flower has up to 33 threads that hold one and take a second
     broker_pool_acquire_timeout=5,
     task_acks_late=True,
     task_reject_on_worker_lost=True,

@@ -69,7 +69,7 @@ def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choic
     # One worker has no neighbours to ask and to listen to: that would cost a second at each start.
     alone = ("--without-mingle", "--without-gossip")
     beat = ("beat", "--schedule", str(layout.var / "celerybeat-schedule"), "--pidfile=", "--loglevel", "INFO")
-    # The workers send events already; asking each time holds all connections of the pool.
+    # The workers send events already.
     flower = ("flower", f"--address={HOST}", f"--port={ports.get('flower')}", "--enable-events=False")
     chosen = [
         _gunicorn("web", layout, ports, env, "config.wsgi:application"),

@@ -46,6 +46,21 @@ def test_stack_json_tells_where_everything_is(stack):
     assert described["processes"].keys() == NAMES
 
 
+def test_flower_sees_the_worker(stack):
+    """It asks the workers from several threads at once, each with two connections of the pool."""
+    deadline = time.monotonic() + 20
+    while "flower_worker_online{" not in (seen := read(f"{stack.description['flower_url']}/metrics")):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.5)
+
+
+def read(url: str) -> str:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=5)
+    connection.request("GET", address.path)
+    return connection.getresponse().read().decode()
+
+
 @pytest.mark.parametrize(("name", "program"), [("rabbitmq", "beam.smp"), ("postgres", "postgres"), ("web", "python")])
 def test_its_pids_are_those_that_do_the_work(stack, name, program):
     assert Path(f"/proc/{stack.pid(name)}/comm").read_text().startswith(program)
