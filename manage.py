@@ -19,7 +19,12 @@ def load_stack() -> None:
         if named:
             sys.exit(f"STACK={named}: there is no such file. Is the stack running? It is written by `make up`.")
         return
-    stack = json.loads(path.read_text())
+    try:
+        stack = json.loads(path.read_text())
+    except (OSError, ValueError):
+        stack = None
+    if not isinstance(stack, dict):
+        sys.exit(f"{path}: this is no stack.json. It is written by `make up`.")
     for variable in ("DATABASE_URL", "CELERY_BROKER_URL", "EXCHANGE_URL"):
         if address := stack.get(variable.lower()):
             os.environ.setdefault(variable, address)

@@ -1,6 +1,9 @@
 """The commands people and scripts use."""
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -33,7 +36,7 @@ class TestSeedDemo:
 
 
 class TestSeedTraders:
-    def test_writes_one_line_for_each(self, tmp_path: Path, client) -> None:
+    def test_writes_one_line_for_each(self, tmp_path: Path, client, share: Instrument) -> None:
         output = tmp_path / "traders.jsonl"
         call_command(
             "seed_traders", 3, "--cash", "500.00", "--holding", "ACME=7", "--output", str(output), stderr=StringIO()
@@ -45,10 +48,20 @@ class TestSeedTraders:
         answer = client.get("/api/v1/holdings", headers={"authorization": f"Token {lines[0]['token']}"})
         assert answer.json()["results"][0]["quantity"] == 7
 
-    @pytest.mark.parametrize("wrong", [["0"], ["1", "--cash", "1.234"], ["1", "--holding", "ACME"]])
-    def test_says_what_is_wrong(self, wrong: list[str]) -> None:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ["0"],
+            ["x"],
+            *(["1", "--cash", amount] for amount in ("1.234", "-1", "NaN", "1e5", "9" * 18)),
+            *(["1", "--holding", holding] for holding in ("ACME", "ACME=0", "ACME=-1", "ACME=" + "9" * 19, "NOPE=1")),
+            ["1", "--holding", "ACME=1", "--holding", "ACME=2"],
+        ],
+    )
+    def test_says_what_is_wrong_and_makes_nobody(self, share: Instrument, wrong: list[str]) -> None:
         with pytest.raises(CommandError):
             call_command("seed_traders", *wrong)
+        assert not Trader.objects.exists()
 
 
 class TestParking:
@@ -67,3 +80,15 @@ class TestParking:
             call_command("unpark", str(pk))
         with pytest.raises(CommandError, match="There is no trade"):
             call_command("park", "nonsense")
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{"])
+def test_manage_py_says_when_the_stack_it_is_to_talk_to_is_none(tmp_path: Path, content: str | None) -> None:
+    named = tmp_path / "stack.json"
+    if content is not None:
+        named.write_text(content)
+    command = [sys.executable, "manage.py", "check"]
+    ran = subprocess.run(command, env=os.environ | {"STACK": str(named)}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert str(named) in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -1,7 +1,8 @@
 import json
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, FileType
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TextIO
 
 from django.contrib.auth.hashers import make_password
@@ -11,7 +12,7 @@ from knox.crypto import create_token_string, hash_token
 from knox.models import AuthToken
 from knox.settings import CONSTANTS
 
-from brokerage.models import Trader, User
+from brokerage.models import Instrument, Trader, User
 from brokerage.money import money
 from holdings import services as holdings
 from wallets import services as wallets
@@ -21,18 +22,14 @@ KEY = "seed"
 
 
 def _amount(text: str) -> Decimal:
-    try:
-        amount = money(text)
-    except InvalidOperation:
-        raise ArgumentTypeError(f"not an amount of money: {text}") from None
-    if amount < 0 or amount != Decimal(text):
+    if not re.fullmatch(r"[0-9]{1,17}(\.[0-9]{1,2})?", text):
         raise ArgumentTypeError(f"not an amount of money: {text}")
-    return amount
+    return money(text)
 
 
 def _holding(text: str) -> tuple[str, int]:
-    symbol, separator, quantity = text.partition("=")
-    if not (symbol and separator and quantity.isdecimal() and int(quantity) > 0):
+    symbol, _, quantity = text.partition("=")
+    if not re.fullmatch(r"[0-9]{1,18}", quantity) or int(quantity) == 0:
         raise ArgumentTypeError(f"not SYMBOL=QUANTITY: {text}")
     return symbol, int(quantity)
 
@@ -57,6 +54,7 @@ class Command(BaseCommand):
     ) -> None:
         if count < 1:
             raise CommandError("The count must be at least 1.")
+        _must_be_shares([symbol for symbol, _ in holding])
         done = 0
         while done < count:
             size = min(CHUNK, count - done)
@@ -65,6 +63,14 @@ class Command(BaseCommand):
             done += size
             self.stderr.write(f"{done} of {count} traders")
         output.flush()
+
+
+def _must_be_shares(symbols: list[str]) -> None:
+    """Refuse before anything is made: nothing half-done is kept."""
+    if len(set(symbols)) < len(symbols):
+        raise CommandError("Give each share once.")
+    if unknown := set(symbols) - set(Instrument.objects.in_bulk(symbols)):
+        raise CommandError(f"There is no share {', '.join(sorted(unknown))}.")
 
 
 def _create(size: int, *, cash: Decimal, holding: list[tuple[str, int]]) -> list[dict[str, Any]]:
