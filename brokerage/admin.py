@@ -1,7 +1,10 @@
 """The firm's own data, for staff."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
 
 from brokerage.models import Instrument, Trader, TradingSession, User
 
@@ -14,6 +17,17 @@ class UserAdmin(DjangoUserAdmin):
     autocomplete_fields = ["trader"]
     fieldsets = [*DjangoUserAdmin.fieldsets, ("Trader", {"fields": ["trader"]})]
     add_fieldsets = [*DjangoUserAdmin.add_fieldsets, ("Trader", {"fields": ["trader"]})]
+
+    def get_exclude(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Who may only look has no use for what is known of the password."""
+        return [] if self.has_change_permission(request, obj) else ["password"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> list[Any]:
+        hidden = self.get_exclude(request, obj)
+        return [
+            (name, {**options, "fields": [field for field in options["fields"] if field not in hidden]})
+            for name, options in super().get_fieldsets(request, obj)
+        ]
 
 
 @admin.register(Trader)

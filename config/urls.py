@@ -3,12 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+from knox.models import AuthToken
 
 from brokerage import health
 
 admin.site.site_header = admin.site.site_title = "Brokerage back office"
 admin.site.index_title = "Call-centre and operations"
 admin.site.site_url = None  # there is no site beside it
+admin.site.enable_nav_sidebar = False  # lists of trades and of money need the width
+admin.site.unregister(AuthToken)  # a token made by hand could not be shown to anybody; nobody needs its digest
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

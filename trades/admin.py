@@ -13,6 +13,18 @@ from trades import selectors
 from trades.models import Execution, Trade, TradeRequest
 
 
+def told(reason: dict[str, Any] | None) -> str:
+    """A stored reason as a person reads it: the code, the sentence, the numbers; a dash if there is none."""
+    if reason is None:
+        return "-"
+    head = f"{reason['code']}: {reason['message']}"
+    details = dict(reason.get("details", {}))
+    also = details.pop("also", [])
+    numbers = [f"{name} {value}" for name, value in details.items()]
+    numbers += [f"also {', '.join(also)}"] if also else []
+    return f"{head} ({'; '.join(numbers)})" if numbers else head
+
+
 class ReadOnly:
     """Nobody adds, changes or deletes here: what happens to a trade goes through the services."""
 
@@ -36,19 +48,27 @@ class RequestInline(ReadOnly, admin.TabularInline):
         "limit_price",
         "stage",
         "outcome",
-        "reason",
-        "parked",
+        "why_refused",
+        "why_parked",
         "channel",
         "placed_by",
         "created_at",
         "sent_at",
     ]
-    readonly_fields = ["limit_price"]
+    readonly_fields = ["limit_price", "why_refused", "why_parked"]
     ordering = ["seq"]
 
     @admin.display(description="price")
     def limit_price(self, request: TradeRequest) -> str:
         return plain(request.price)
+
+    @admin.display(description="reason")
+    def why_refused(self, request: TradeRequest) -> str:
+        return told(request.reason)
+
+    @admin.display(description="parked")
+    def why_parked(self, request: TradeRequest) -> str:
+        return told(request.parked)
 
 
 class ExecutionInline(ReadOnly, admin.TabularInline):
@@ -85,9 +105,9 @@ class TradeAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ["reference"]  # what is searched is decided below; without it there is no box
     search_help_text = "Reference (7K3M-9QX2), trade id, client reference, symbol, or the trader's number or name"
     inlines = [RequestInline, ExecutionInline]
-    readonly_fields = ["shown_reference", "limit_price", "average_price", "timeline"]
+    readonly_fields = ["shown_reference", "why", "limit_price", "average_price", "timeline"]
     fieldsets = [
-        (None, {"fields": ["shown_reference", "id", "status", "reason", "trader", "channel", "client_reference"]}),
+        (None, {"fields": ["shown_reference", "id", "status", "why", "trader", "channel", "client_reference"]}),
         ("Terms", {"fields": ["side", "symbol", "quantity", "limit_price", "time_in_force"]}),
         ("So far", {"fields": ["filled_quantity", "average_price", "hold_cash", "hold_shares", "revision"]}),
         ("When", {"fields": ["created_at", "updated_at"]}),
@@ -110,9 +130,13 @@ class TradeAdmin(ReadOnly, admin.ModelAdmin):
     def limit_price(self, trade: Trade) -> str:
         return plain(trade.price)
 
-    @admin.display(description="average price", empty_value="-")
-    def average_price(self, trade: Trade) -> Any:
-        return average(trade.filled_value, trade.filled_quantity) if trade.filled_quantity else None
+    @admin.display(description="reason")
+    def why(self, trade: Trade) -> str:
+        return told(trade.reason)
+
+    @admin.display(description="average price")
+    def average_price(self, trade: Trade) -> str:
+        return str(average(trade.filled_value, trade.filled_quantity)) if trade.filled_quantity else "-"
 
     @admin.display(description="timeline")
     def timeline(self, trade: Trade) -> SafeString:

@@ -14,12 +14,20 @@ from trades.lifecycle import Kind, Outcome, Side, Stage, Status, TimeInForce
 class Channel(models.TextChoices):
     MOBILE = "MOBILE"
     WEB = "WEB"
-    CALL = "CALL"
+    CALL = "CALL", "Phone call"
     PARTNER = "PARTNER"
-    API = "API"
+    API = "API", "API"
 
 
-def _choices(enum: type[Side | TimeInForce | Kind | Stage | Outcome | Status]) -> list[tuple[str, str]]:
+TERMS_OF_TIME = [
+    (TimeInForce.DAY.value, "Day"),
+    (TimeInForce.GTC.value, "Good till cancelled"),
+    (TimeInForce.IOC.value, "Immediate or cancel"),
+    (TimeInForce.FOK.value, "Fill or kill"),
+]
+
+
+def _choices(enum: type[Side | Kind | Stage | Outcome | Status]) -> list[tuple[str, str]]:
     return [(member.value, member.value.replace("_", " ").capitalize()) for member in enum]
 
 
@@ -35,7 +43,7 @@ class Trade(models.Model):
     trader = models.ForeignKey("brokerage.Trader", on_delete=models.PROTECT, related_name="trades")
     symbol = models.CharField(max_length=24)
     side = models.CharField(max_length=4, choices=_choices(Side))
-    time_in_force = models.CharField(max_length=3, choices=_choices(TimeInForce))
+    time_in_force = models.CharField(max_length=3, choices=TERMS_OF_TIME)
     currency = models.CharField(max_length=3)
     channel = models.CharField(max_length=8, choices=Channel)
     client_reference = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001  (absent is not empty)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 from brokerage.models import Instrument, Trader, User
 from tests.api.conftest import ORDER
 from tests.factories import UserFactory
+from trades.models import Trade
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/trades/trade/"
@@ -66,6 +68,16 @@ class TestTheTradePage:
             assert told in page
         assert 'name="_save"' not in page
 
+    def test_tells_a_refusal_in_words(self, office: Client, place: Place) -> None:
+        trade = place()
+        details = {"tick": "0.05", "also": ["PRICE_OUT_OF_BAND"]}
+        reason = {"code": "BAD_TICK", "message": "The price must be a multiple of 0.05.", "details": details}
+        Trade.objects.filter(pk=trade["trade_id"]).update(reason=reason)
+        page = office.get(f"{LIST}{trade['trade_id']}/change/").content.decode()
+        assert "BAD_TICK: The price must be a multiple of 0.05. (tick 0.05; also PRICE_OUT_OF_BAND)" in page
+        for unsightly in ("None", "{&quot;code", "History", "p.m."):
+            assert unsightly not in page
+
     def test_takes_as_many_queries_however_long_the_story(
         self, office: Client, place: Place, as_alice: APIClient
     ) -> None:
@@ -101,6 +113,16 @@ class TestTheFirm:
             "tradingsession/add/",
         ):
             assert office.get(f"/admin/brokerage/{path}").status_code == 200, path
+
+    def test_shows_nothing_of_a_password_to_those_who_may_only_look(self, office: Client, alice: Trader) -> None:
+        viewer = UserFactory(username="agent", trader=None, is_staff=True)
+        viewer.user_permissions.set(Permission.objects.filter(codename="view_user"))
+        page = f"/admin/brokerage/user/{alice.user.pk}/change/"
+        assert "Password:" in office.get(page).content.decode()
+        office.force_login(viewer)
+        seen = office.get(page).content.decode()
+        assert "alice" in seen
+        assert "Password:" not in seen
 
     def test_a_trader_has_no_business_there(self, alice: Trader) -> None:
         client = Client()
