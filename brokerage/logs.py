@@ -37,6 +37,7 @@ def configure_logging(*, json: bool, level: str) -> None:
                 "amqp": {"level": "WARNING"},
                 "celery.app.trace": {"level": "WARNING"},  # our steps say themselves what they did
                 "celery.worker.strategy": {"level": "WARNING"},
+                "flower.inspector": {"level": "ERROR"},  # it asks the workers before they are there
                 "django.server": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},  # a refused call is its caller's business
             },

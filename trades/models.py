@@ -7,7 +7,7 @@ lock. An executed price and quantity are the exchange's word: no constraint rela
 from django.db import models
 from django.db.models import Q
 
-from brokerage.money import PRICE_PLACES, ZERO
+from brokerage.money import PRICE_PLACES, ZERO, plain
 from trades.lifecycle import Kind, Outcome, Side, Stage, Status, TimeInForce
 
 
@@ -194,7 +194,7 @@ class Execution(models.Model):
         indexes = [models.Index(fields=["trade", "received_at"], name="execution_by_trade")]
 
     def __str__(self) -> str:
-        return f"{self.quantity} @ {self.price:f}"
+        return f"{self.quantity} @ {plain(self.price)}"
 
 
 class TradeEvent(models.Model):
