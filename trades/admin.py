@@ -136,7 +136,7 @@ class TradeAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description="average price")
     def average_price(self, trade: Trade) -> str:
-        return str(average(trade.filled_value, trade.filled_quantity)) if trade.filled_quantity else "-"
+        return str(average(trade.filled_notional, trade.filled_quantity)) if trade.filled_quantity else "-"
 
     @admin.display(description="timeline")
     def timeline(self, trade: Trade) -> SafeString:

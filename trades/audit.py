@@ -9,15 +9,15 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, DecimalField, F, Max, Q, Sum
 
 from brokerage.auditing import Discrepancy
 from brokerage.money import ZERO
 from holdings import audit as holdings_audit
 from holdings import selectors as holdings
 from trades import lifecycle
+from trades.docket import next_due, state_of
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
-from trades.store import next_due, state_of
 from wallets import audit as wallets_audit
 from wallets import selectors as wallets
 
@@ -107,12 +107,12 @@ def _executions() -> Iterator[Discrepancy]:
         cash[pk], shares[pk] = -sign * worth, sign * quantity
     yield from _settlements("I4_CASH_SETTLED", cash, wallets.settled_executions())
     yield from _settlements("I4_SHARES_SETTLED", shares, holdings.settled_executions())
-    totals = Execution.objects.values("trade_id").annotate(quantity=Sum("quantity"), value=Sum("value")).order_by()
-    executed = {row["trade_id"]: (row["quantity"], row["value"]) for row in totals}
-    cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0))
-    filled = {
-        pk: (quantity, worth) for pk, quantity, worth in cached.values_list("pk", "filled_quantity", "filled_value")
-    }
+    notional = Sum(F("quantity") * F("price"), output_field=DecimalField())
+    totals = Execution.objects.values("trade_id").annotate(q=Sum("quantity"), v=Sum("value"), n=notional).order_by()
+    executed = {row["trade_id"]: (row["q"], row["v"], row["n"]) for row in totals}
+    cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0) | ~Q(filled_notional=0))
+    columns = ("pk", "filled_quantity", "filled_value", "filled_notional")
+    filled = {pk: (quantity, worth, exact) for pk, quantity, worth, exact in cached.values_list(*columns)}
     for pk in executed.keys() | filled.keys():
         if executed.get(pk) != filled.get(pk):
             yield Discrepancy("I4_FILLED", f"trade {pk}", str(executed.get(pk)), str(filled.get(pk)))

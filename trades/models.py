@@ -54,6 +54,7 @@ class Trade(models.Model):
     terms_seq = models.IntegerField(default=1)
     filled_quantity = models.BigIntegerField(default=0)
     filled_value = models.DecimalField(max_digits=32, decimal_places=2, default=ZERO)
+    filled_notional = models.DecimalField(max_digits=44, decimal_places=PRICE_PLACES, default=ZERO)
     acked = models.BooleanField(default=False)
     rejected = models.BooleanField(default=False)
     cancelled = models.BooleanField(default=False)

@@ -10,9 +10,9 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from brokerage.money import average, plain
 from trades import lifecycle
+from trades.docket import state_of
 from trades.models import Trade, TradeRequest
 from trades.reference import BadReferenceError, normalize, shown
-from trades.store import state_of
 
 
 def trades() -> QuerySet[Trade]:
@@ -81,7 +81,7 @@ def picture(trade: Trade, requests: Iterable[TradeRequest], *, now: datetime) ->
         "status": trade.status,
         "filled_quantity": filled,
         "leaves_quantity": lifecycle.leaves(state),
-        "average_price": str(average(trade.filled_value, filled)) if filled else None,
+        "average_price": str(average(trade.filled_notional, filled)) if filled else None,
         "reserved": {"cash": plain(trade.hold_cash), "shares": trade.hold_shares},
         "revision": trade.revision,
         "channel": trade.channel,

@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from brokerage.models import Instrument, Trader, User
+from exchange.models import QuarantinedMessage
+from exchange.quarantine import quarantine
 from tests.api.conftest import ORDER
 from tests.factories import UserFactory
 from trades.models import Trade
@@ -138,3 +140,12 @@ def _queries(ask: Callable[[], Any]) -> int:
 
 def test_the_bare_address_leads_to_the_back_office() -> None:
     assert Client().get("/").headers["Location"] == "/admin/"
+
+
+def test_a_quarantined_message_can_be_read_but_not_changed(office: Client) -> None:
+    quarantine(queue="exchange.reports", message_id="m", body=b'{"odd": \xff}', code="MALFORMED", detail="not JSON")
+    pk = QuarantinedMessage.objects.get().pk
+    page = office.get(f"/admin/exchange/quarantinedmessage/{pk}/change/").content.decode()
+    assert "not JSON" in page
+    assert "odd&quot;: \\xff" in page
+    assert office.post(f"/admin/exchange/quarantinedmessage/{pk}/delete/").status_code == 403

@@ -11,7 +11,7 @@ from brokerage.models import Trader
 from exchange.intake import Report
 from exchange.messages import encode, parse
 from holdings import services as holdings
-from trades import leases
+from trades import leases, selectors
 from trades.keys import Caller
 from trades.lifecycle import Stage
 from trades.models import Trade
@@ -95,6 +95,12 @@ def cancel_reject(trade_id: UUID, *, seq: int, reason: str = "0") -> Report:
 def tell(*reports: Report) -> None:
     """Let the exchange report; one batch, one commit."""
     apply_reports(list(reports))
+
+
+def picture(trade_id: UUID) -> dict[str, Any]:
+    """The trade as clients see it."""
+    trade = Trade.objects.get(pk=trade_id)
+    return selectors.picture(trade, trade.requests.order_by("seq"), now=timezone.now())
 
 
 def _read(msg_type: str, body: dict[str, str], *, resend: bool = False) -> Report:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+import structlog
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
@@ -50,6 +51,13 @@ class TestBuying:
         assert trade(pk).status == "FILLED"
         assert trade(pk).requests.get().outcome == "ACCEPTED"
 
+    def test_the_average_is_of_the_prices_not_of_what_was_rounded(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10, price="101.50")
+        steps.run_to_sent()
+        steps.tell(steps.fill(pk, 1, "101.2345"))
+        assert steps.picture(pk)["average_price"] == "101.2345"
+        assert wallet_of(alice.pk).balance == Decimal("99898.77")
+
 
 class TestSelling:
     def test_the_shares_are_blocked_and_the_money_comes(self, bob: Trader, share: Instrument) -> None:
@@ -91,6 +99,14 @@ class TestRefusing:
         steps.run_to_booked()
         details = {"needed": "100100.00", "available": "100000.00", "short": "100.00"}
         assert trade(pk).reason["details"] == details
+
+    def test_is_in_the_timeline_and_in_the_log(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=1001)
+        with structlog.testing.capture_logs() as lines:
+            steps.run_to_booked()
+        assert TradeEvent.objects.get(trade_id=pk, kind="REFUSED").data == {"code": "INSUFFICIENT_FUNDS"}
+        [line] = [line for line in lines if line["event"] == "refused"]
+        assert (line["trade_id"], line["code"]) == (str(pk), "INSUFFICIENT_FUNDS")
 
     def test_names_the_other_reasons_too(self, carol: Trader, share: Instrument) -> None:
         pk = steps.place(carol, price="100.03")

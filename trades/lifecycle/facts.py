@@ -109,6 +109,9 @@ class State:
     terms_seq: int = 1
     filled_quantity: int = 0
     filled_value: Decimal = ZERO
+    """The money that moved: each execution's value, rounded to the currency's scale."""
+    filled_notional: Decimal = ZERO
+    """The sum of quantity times price over the executions, exactly: what the average price is made of."""
     acked: bool = False
     rejected: bool = False
     cancelled: bool = False

@@ -109,6 +109,7 @@ def _fill(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
         state,
         filled_quantity=state.filled_quantity + quantity,
         filled_value=state.filled_value + value(quantity, price),
+        filled_notional=state.filled_notional + quantity * price,
     )
     return state, tuple(odd)
 

@@ -151,8 +151,9 @@ def _once(
             answer = Answer(trade.pk, json.dumps(picture, separators=(",", ":")).encode())
             if caller.key:
                 keys.keep(caller, answer, now=now)
-        kind = str(requests[-1].kind)
-        log.info("accepted", trade_id=str(trade.pk), trader_id=trade.trader_id, kind=kind, step="accept")
+        if requests[-1].pk == request_id:
+            ids = {"trade_id": str(trade.pk), "cl_ord_id": str(request_id), "trader_id": trade.trader_id}
+            log.info("accepted", kind=str(requests[-1].kind), step="accept", **ids)
         return answer
 
     return accept_once()
@@ -227,7 +228,7 @@ def _must_be_open(state: lifecycle.State) -> None:
     waiting = any(r.kind is Kind.AMEND and r.outcome is None for r in state.requests)
     if lifecycle.is_ended(state) or (lifecycle.is_over(state) and not waiting):
         ended = lifecycle.status(state).replace("_", " ").lower()
-        raise ConflictError(Reason(Code.TRADE_FINISHED, f"The trade is {ended}: nothing about it can be changed."))
+        raise ConflictError(Reason(Code.TRADE_FINISHED, f"The trade is {ended}: this cannot be done any more."))
 
 
 def _ask(

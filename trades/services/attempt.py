@@ -57,7 +57,7 @@ def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
             _run(step, claims[:middle], counted=False)
             _run(step, claims[middle:], counted=False)
         else:
-            log.exception("step_failed", request_id=claims[0][0])
+            log.exception("step_failed", cl_ord_id=claims[0][0])
             if not counted:
                 _change_tries(claims[0], +1)
             _give_up_or_back(claims[0], error)
@@ -99,8 +99,8 @@ def _give_up_or_back(claim: Claim, error: Exception) -> None:
 
 def _park(docket: store.Docket, row: TradeRequest, cause: str) -> None:
     reason = Reason(Code.STEP_FAILED, f"After {row.stage} the next step failed {row.tries} times: {cause}")
-    store.park(docket, row, reason, at=timezone.now())
-    log.error("parked", trade_id=str(docket.trade.pk), request_id=str(row.pk), cause=cause)
+    docket.park(row, reason, at=timezone.now())
+    log.error("parked", trade_id=str(docket.trade.pk), cl_ord_id=str(row.pk), cause=cause)
 
 
 @retrying

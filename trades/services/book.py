@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from brokerage.db import retrying
-from brokerage.reasons import Reason, combine
+from brokerage.reasons import Reason
 from exchange import messages
 from exchange.messages import MsgType
 from holdings import services as holdings
@@ -38,8 +38,7 @@ def book(claims: Sequence[Claim], *, now: datetime) -> None:
             if short := balances.block(docket, needed, refused=bool(reasons)):
                 reasons.append(short)
             if reasons:
-                event = lifecycle.Refused(str(request.pk))
-                docket.apply(event, kind="REFUSED", at=now, request=request, reason=combine(reasons))
+                docket.refuse(request, reasons, at=now)
             else:
                 request.message = message(docket, request, now=now)
                 docket.touch(request)

@@ -19,7 +19,7 @@ def park(request_id: UUID, *, why: str, now: datetime) -> bool:
         docket, row = _open(request_id)
         if row.stage == Stage.SENT or row.outcome is not None or row.parked is not None:
             return False
-        store.park(docket, row, Reason(Code.PARKED_BY_STAFF, why), at=now)
+        docket.park(row, Reason(Code.PARKED_BY_STAFF, why), at=now)
         store.write([docket], at=now)
         return True
 
@@ -31,7 +31,7 @@ def unpark(request_id: UUID, *, now: datetime) -> bool:
         docket, row = _open(request_id)
         if row.parked is None:
             return False
-        store.unpark(docket, row, at=now)
+        docket.unpark(row, at=now)
         store.write([docket], at=now)
         return True
 

@@ -65,5 +65,5 @@ def note_sent(request_ids: Sequence[UUID], *, now: datetime) -> None:
         for docket, row in rows.values():
             if row.stage == Stage.BOOKED and row.outcome is None:
                 docket.apply(lifecycle.Advanced(str(row.pk), Stage.SENT), kind="SENT", at=now, request=row)
-                log.info("sent", trade_id=str(docket.trade.pk), request_id=str(row.pk), kind=row.kind, step="send")
+                log.info("sent", trade_id=str(docket.trade.pk), cl_ord_id=str(row.pk), kind=row.kind, step="send")
         store.write((docket for docket, _ in rows.values()), at=now)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from brokerage.db import retrying
-from brokerage.reasons import Reason, combine
+from brokerage.reasons import Reason
 from holdings import selectors as holdings
 from trades import lifecycle, rules, store
 from trades.leases import Claim
@@ -32,8 +32,7 @@ def validate(claims: Sequence[Claim], *, now: datetime) -> None:
             if short := _short(docket, request, available):
                 reasons.append(short)
             if reasons:
-                event = lifecycle.Refused(str(request.pk))
-                docket.apply(event, kind="REFUSED", at=now, request=request, reason=combine(reasons))
+                docket.refuse(request, reasons, at=now)
             else:
                 event = lifecycle.Advanced(str(request.pk), Stage.VALIDATED)
                 docket.apply(event, kind="VALIDATED", at=now, request=request)
