@@ -1,13 +1,16 @@
 """The house rules that a machine can see."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from celery.fixups.django import DjangoWorkerFixup
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+from kombu import Connection
 
 from config import celery_app
+from config.worker import Consumer as WorkerConsumer
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("brokerage", "config", "exchange", "holdings", "trades", "wallets")
@@ -43,3 +46,28 @@ def test_no_import_hides_in_a_function() -> None:
 def test_a_worker_keeps_its_database_connection_from_task_to_task() -> None:
     """Celery closes it around every task unless told so under a name that is easily misplaced."""
     assert DjangoWorkerFixup(celery_app).db_reuse_max > 100_000
+
+
+def test_a_worker_never_waits_long_before_it_tries_the_broker_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left alone, Celery's pauses grow to half a minute in a long outage."""
+    attempts: list[float] = []
+
+    def connect(self: Connection) -> None:
+        attempts.append(self.clock)
+        raise ConnectionRefusedError
+
+    away = Connection("amqp://nobody@127.0.0.1:1//")
+    away.clock = 0.0
+
+    def sleep(seconds: float) -> None:
+        away.clock += seconds
+        if away.clock > 60:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("kombu.utils.functional.sleep", sleep)
+    monkeypatch.setattr(Connection, "_establish_connection", connect)
+    consumer = WorkerConsumer.__new__(WorkerConsumer)
+    consumer.app, consumer.first_connection_attempt, consumer.broker_connection_retry_attempt = celery_app, True, 0
+    with pytest.raises(KeyboardInterrupt):
+        consumer.ensure_connected(away)
+    assert max(later - earlier for earlier, later in pairwise(attempts)) <= 3
