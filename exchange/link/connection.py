@@ -1,11 +1,17 @@
 """How a connection to the broker of the exchange link is opened, and the two queues of the link."""
 
 import socket
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import amqp
 import kombu
+import structlog
+from amqp.method_framing import frame_handler
+
+log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT = 3.0
 """Seconds for each step of opening a connection."""
@@ -51,6 +57,32 @@ def declare_with_peer(channel: amqp.Channel, queue: Queue) -> None:
     declare(channel, *(PAIR if queue in PAIR else (queue,)))
 
 
+def read_frames(connection: amqp.Connection, callback: Callable[..., Any]) -> Callable[[tuple[int, int, Any]], bool]:
+    """Reads frames as py-amqp does, but a message whose properties cannot be decoded as one without properties.
+
+    Otherwise it would end the connection, come again on the next one, and nothing behind it would ever be read. Who
+    sent it and under which id is not needed: all that counts stands in the body.
+    """
+    on_frame = frame_handler(connection, callback)
+
+    def read(frame: tuple[int, int, Any]) -> bool:
+        kind, channel, content = frame
+        try:
+            return on_frame(frame)
+        except (ValueError, LookupError, struct.error, amqp.exceptions.FrameSyntaxError):
+            if kind != _CONTENT_HEADER:
+                raise
+            log.warning("properties_not_readable", channel=channel)
+            return on_frame((kind, channel, bytes(content[:_SIZES]) + _NO_PROPERTIES))
+
+    return read
+
+
+_CONTENT_HEADER = 2
+_SIZES = 12  # bytes: class, weight, size of the body
+_NO_PROPERTIES = b"\x00\x00"
+
+
 class Connector:
     """Opens connections to the node of `url`, or to the next one where several are given, separated by `;`."""
 
@@ -63,6 +95,7 @@ class Connector:
                 "read_timeout": STALL_TIMEOUT,
                 "write_timeout": STALL_TIMEOUT,
                 "socket_settings": {socket.TCP_USER_TIMEOUT: 10_000},
+                "frame_handler": read_frames,
             },
         )
 

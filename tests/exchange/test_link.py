@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 
+import amqp
 import pytest
 from django.conf import settings
 from django.db import OperationalError
@@ -200,6 +201,18 @@ class TestConsumer:
             publisher.publish([Outgoing("a", b"\xff\x00")])
             wait_for(lambda: taken)
         assert (taken[0].body, taken[0].message_id, taken[0].redelivered) == (b"\xff\x00", "a", False)
+
+    @pytest.mark.parametrize("name", ["message_id", "correlation_id", "app_id"])
+    def test_properties_that_are_no_text_stop_nothing(self, channel, publisher, queue, name):
+        """The body, and the next message, are read all the same."""
+        odd = amqp.Message(b"odd", **{"message_id": "1", name: b"\xff\xfe"})
+        channel.connection.channel().basic_publish(odd, routing_key=queue.name)
+        wait_for(lambda: depth(channel, queue) == 1)
+        publisher.publish(messages("next"))
+        taken = []
+        with consuming(queue, taken.extend):
+            wait_for(lambda: len(taken) == 2)
+        assert [(delivery.body, delivery.message_id) for delivery in taken] == [(b"odd", ""), (b"body next", "next")]
 
     def test_what_was_handled_and_not_acknowledged_comes_again_in_order(self, publisher, queue, relay):
         publisher.publish(messages(*range(10)))
