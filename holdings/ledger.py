@@ -110,23 +110,32 @@ class Ledger:
         except KeyError:
             raise KeyError(f"the holding of {key[1]} of trader {key[0]} was not opened") from None
 
-    def block(self, key: Key, amount: int, *, trade_id: UUID) -> Shortfall | None:
+    def block(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
         amount = _positive_or_zero(amount)
         available = self[key].available
         if amount > available:
             return Shortfall(amount, available)
         if amount:
-            self._move(Kind.BLOCK, key, blocked_change=amount, trade_id=trade_id)
+            self._move(Kind.BLOCK, key, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
         return None
 
-    def release(self, key: Key, amount: int, *, trade_id: UUID) -> None:
+    def release(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> None:
         """Give back `amount` of what a trade blocked. Raises UncoveredError if it is more than is blocked."""
         amount = _positive_or_zero(amount)
         if amount:
-            self._move(Kind.RELEASE, key, blocked_change=-amount, trade_id=trade_id)
+            self._move(Kind.RELEASE, key, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision)
 
-    def settle(self, key: Key, *, amount: int, hold_change: int, trade_id: UUID, execution: str) -> None:
+    def settle(
+        self,
+        key: Key,
+        *,
+        amount: int,
+        hold_change: int,
+        trade_id: UUID,
+        execution: str,
+        trade_revision: int | None = None,
+    ) -> None:
         """Deliver (`amount` < 0) or receive for one execution version, and change the trade's hold, in one entry.
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
@@ -138,6 +147,7 @@ class Ledger:
             amount=_whole(amount),
             blocked_change=_whole(hold_change),
             trade_id=trade_id,
+            trade_revision=trade_revision,
             execution=execution,
         )
 

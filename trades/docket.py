@@ -93,6 +93,11 @@ class Docket:
         """The request's row, if it is one of this trade's."""
         return next((row for row in self.requests if str(row.pk) == str(request_id)), None)
 
+    @property
+    def next_revision(self) -> int:
+        """The revision that the next entry of the timeline will bring about."""
+        return self.trade.revision + 1
+
     def hold_change(self) -> Decimal:
         """By how much what is blocked must change to fit the facts as they are now."""
         return lifecycle.hold(self.state) - self.held
@@ -111,11 +116,11 @@ class Docket:
         request: TradeRequest | None = None,
         data: dict[str, Any] | None = None,
         reason: Reason | None = None,
-    ) -> None:
+    ) -> int:
         """Let `event` happen: change the facts and the rows, and enter it in the timeline as `kind`.
 
-        `reason` goes to `request` if the event refused it, and to the trade if it ended the trade without an order.
-        Anomalies get an entry of their own.
+        Returns the revision of that entry; anomalies follow with entries of their own. `reason` goes to `request` if
+        the event refused it, and to the trade if it ended the trade without an order.
         """
         self.state, anomalies = lifecycle.apply(self.state, event)
         for facts in self.state.requests:
@@ -125,15 +130,16 @@ class Docket:
         for name in FACTS:
             setattr(self.trade, name, getattr(self.state, name))
         self.trade.status = str(lifecycle.status(self.state))
-        self.note(kind, at=at, request=request, data=data)
+        revision = self.note(kind, at=at, request=request, data=data)
         for anomaly in anomalies:
             self.note("ANOMALY", at=at, request=request, data={"code": anomaly.code, **anomaly.details})
+        return revision
 
     def note(
         self, kind: str, *, at: datetime, request: TradeRequest | None = None, data: dict[str, Any] | None = None
-    ) -> None:
-        """Enter something in the timeline."""
-        self.trade.revision += 1
+    ) -> int:
+        """Enter something in the timeline; returns the revision that it brought about."""
+        self.trade.revision = self.next_revision
         self.trade.updated_at = at
         self.events.append(
             TradeEvent(
@@ -146,6 +152,7 @@ class Docket:
                 at=at,
             )
         )
+        return self.trade.revision
 
     def refuse(self, request: TradeRequest, reasons: list[Reason], *, at: datetime) -> None:
         """Let the broker refuse a request, with the first of the reasons and the codes of the others."""

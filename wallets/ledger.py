@@ -105,23 +105,36 @@ class Ledger:
         except KeyError:
             raise KeyError(f"the wallet of trader {trader_id} was not opened") from None
 
-    def block(self, trader_id: int, amount: Decimal, *, trade_id: UUID) -> Shortfall | None:
+    def block(
+        self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None
+    ) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
         amount = _positive_or_zero(amount)
         available = self[trader_id].available
         if amount > available:
             return Shortfall(amount, available)
         if amount:
-            self._move(Kind.BLOCK, trader_id, blocked_change=amount, trade_id=trade_id)
+            self._move(Kind.BLOCK, trader_id, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
         return None
 
-    def release(self, trader_id: int, amount: Decimal, *, trade_id: UUID) -> None:
+    def release(self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None) -> None:
         """Give back `amount` of what a trade blocked. Raises UncoveredError if it is more than is blocked."""
         amount = _positive_or_zero(amount)
         if amount:
-            self._move(Kind.RELEASE, trader_id, blocked_change=-amount, trade_id=trade_id)
+            self._move(
+                Kind.RELEASE, trader_id, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision
+            )
 
-    def settle(self, trader_id: int, *, amount: Decimal, hold_change: Decimal, trade_id: UUID, execution: str) -> None:
+    def settle(
+        self,
+        trader_id: int,
+        *,
+        amount: Decimal,
+        hold_change: Decimal,
+        trade_id: UUID,
+        execution: str,
+        trade_revision: int | None = None,
+    ) -> None:
         """Pay (`amount` < 0) or receive for one execution version, and change the trade's hold, in one entry.
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
@@ -133,6 +146,7 @@ class Ledger:
             amount=_exact(amount),
             blocked_change=_exact(hold_change),
             trade_id=trade_id,
+            trade_revision=trade_revision,
             execution=execution,
         )
 

@@ -112,6 +112,9 @@ class WalletEntry(models.Model):
     blocked_after = AmountField()
     debt_after = AmountField()
     trade_id = models.UUIDField(null=True, blank=True)
+    trade_revision = models.IntegerField(
+        null=True, blank=True, help_text="The entry of the trade's timeline that it belongs to."
+    )
     execution = models.TextField(null=True, blank=True, help_text="The execution version it settles.")  # noqa: DJ001  (unique where there is one)
     key = models.TextField(null=True, blank=True, help_text="The caller's idempotency key.")  # noqa: DJ001  (the same)
     note = models.TextField(blank=True, default="")

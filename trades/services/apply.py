@@ -54,6 +54,7 @@ class _Movement:
     """What one report does to the books: the change of what is blocked and, for a fill, the execution to settle."""
 
     trade: Trade
+    revision: int
     side: Side
     hold_change: Decimal
     execution: Execution | None
@@ -130,8 +131,8 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
     code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
-    docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
-    return [_movement(docket)]
+    revision = docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
+    return [_movement(docket, revision)]
 
 
 def _execution_report(
@@ -157,15 +158,16 @@ def _execution_report(
     if reported is Reported.REJECTED:
         details = {"OrdRejReason": message.ord_rej_reason}
         reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
-    docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=_data(message, reported), reason=reason)
+    data = _data(message, reported)
+    revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data, reason=reason)
     execution = _execution(docket, message, now=now) if reported is Reported.FILL else None
     log.info("applied", trade_id=str(docket.trade.pk), report=str(reported), status=docket.trade.status, step="apply")
-    return [_movement(docket, execution)]
+    return [_movement(docket, revision, execution)]
 
 
-def _movement(docket: Docket, execution: Execution | None = None) -> _Movement:
+def _movement(docket: Docket, revision: int, execution: Execution | None = None) -> _Movement:
     """What must move in the books for the facts as they are now; the trade's hold is taken over with it."""
-    movement = _Movement(docket.trade, docket.state.side, docket.hold_change(), execution)
+    movement = _Movement(docket.trade, revision, docket.state.side, docket.hold_change(), execution)
     docket.record_hold()
     return movement
 
@@ -229,19 +231,20 @@ def _post(movements: Sequence[_Movement]) -> None:
 def _move(movement: _Movement, cash: wallets.Ledger, shares: holdings.Ledger) -> None:
     trade, change, bought = movement.trade, movement.hold_change, movement.side is Side.BUY
     trader_id, key = trade.trader_id, (trade.trader_id, trade.symbol)
+    cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": movement.revision}
     if execution := movement.execution:
         sign = 1 if bought else -1
-        same = {"trade_id": trade.pk, "execution": execution.exec_id}
-        cash.settle(trader_id, amount=-sign * execution.value, hold_change=change if bought else Decimal(0), **same)
-        shares.settle(key, amount=sign * execution.quantity, hold_change=0 if bought else int(change), **same)
+        cause["execution"] = execution.exec_id
+        cash.settle(trader_id, amount=-sign * execution.value, hold_change=change if bought else Decimal(0), **cause)
+        shares.settle(key, amount=sign * execution.quantity, hold_change=0 if bought else int(change), **cause)
     elif change < 0 and bought:
-        cash.release(trader_id, -change, trade_id=trade.pk)
+        cash.release(trader_id, -change, **cause)
     elif change < 0:
-        shares.release(key, int(-change), trade_id=trade.pk)
+        shares.release(key, int(-change), **cause)
     elif bought:
-        _must(cash.block(trader_id, change, trade_id=trade.pk))
+        _must(cash.block(trader_id, change, **cause))
     else:
-        _must(shares.block(key, int(change), trade_id=trade.pk))
+        _must(shares.block(key, int(change), **cause))
 
 
 def _must(short: wallets.Shortfall | holdings.Shortfall | None) -> None:

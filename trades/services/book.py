@@ -69,10 +69,11 @@ class _Balances:
         short = rules.uncovered(side, needed=needed, available=available)
         if short or refused:
             return short
+        cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": docket.next_revision}  # BOOKED follows
         if side is Side.BUY:
-            self._cash.block(trade.trader_id, needed, trade_id=trade.pk)
+            self._cash.block(trade.trader_id, needed, **cause)
         else:
-            self._shares.block((trade.trader_id, trade.symbol), int(needed), trade_id=trade.pk)
+            self._shares.block((trade.trader_id, trade.symbol), int(needed), **cause)
         return None
 
     def post(self) -> None:
