@@ -6,6 +6,7 @@ holdings and one to write the journal.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -83,6 +84,8 @@ class Ledger:
     def __init__(self, holdings: Iterable[Holding]) -> None:
         self._holdings = {(holding.trader_id, holding.symbol): holding for holding in holdings}
         self._entries: list[HoldingEntry] = []
+        self.at: datetime | None = None
+        """When the movements that follow happen; None: when they are posted. For telling a history afterwards."""
 
     @classmethod
     @transaction_required
@@ -173,7 +176,7 @@ class Ledger:
         now = timezone.now()
         entries, self._entries = self._entries, []
         for entry in entries:
-            entry.at = now
+            entry.at = entry.at or now
         moved = [self[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
         update_many(
             Holding,
@@ -210,6 +213,7 @@ class Ledger:
                 quantity_after=quantity,
                 blocked_after=blocked,
                 short_after=holding.short,
+                at=self.at,
                 **facts,
             )
         )

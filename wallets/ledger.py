@@ -6,6 +6,7 @@ wallets and one to write the journal.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 from uuid import UUID
@@ -78,6 +79,8 @@ class Ledger:
     def __init__(self, wallets: Iterable[Wallet]) -> None:
         self._wallets = {wallet.trader_id: wallet for wallet in wallets}
         self._entries: list[WalletEntry] = []
+        self.at: datetime | None = None
+        """When the movements that follow happen; None: when they are posted. For telling a history afterwards."""
 
     @classmethod
     @transaction_required
@@ -172,7 +175,7 @@ class Ledger:
         now = timezone.now()
         entries, self._entries = self._entries, []
         for entry in entries:
-            entry.at = now
+            entry.at = entry.at or now
         moved = [self[trader_id] for trader_id in sorted({entry.trader_id for entry in entries})]
         update_many(
             Wallet,
@@ -210,6 +213,7 @@ class Ledger:
                 balance_after=balance,
                 blocked_after=blocked,
                 debt_after=wallet.debt,
+                at=self.at,
                 **facts,
             )
         )
