@@ -4,11 +4,13 @@ The one lock order: request keys → trades → wallets → holdings, each class
 key. Two transactions that follow it cannot wait for each other in a circle.
 """
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, models, transaction
@@ -190,16 +192,16 @@ def _insert(model: type[models.Model]) -> str:
     return f"{sql} RETURNING {_name(key)}" if isinstance(key, models.AutoField) else sql
 
 
-def _insertable(model: type[models.Model]) -> list[models.Field]:
+def _insertable(model: type[models.Model]) -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
 
 
-def _unnest(fields: Sequence[models.Field]) -> str:
+def _unnest(fields: Sequence[models.Field[Any, Any]]) -> str:
     arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields)
     return f"unnest({arrays}) AS v({', '.join(f'c{i}' for i in range(len(fields)))})"
 
 
-def _columnwise(fields: Sequence[models.Field], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def _columnwise(fields: Sequence[models.Field[Any, Any]], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """Turn rows into one array per column, each value as the database takes it."""
     columns = zip(*rows, strict=True)
     return [
@@ -208,19 +210,22 @@ def _columnwise(fields: Sequence[models.Field], rows: Iterable[Sequence[Any]]) -
     ]
 
 
-def _field(model: type[models.Model], name: str) -> models.Field:
-    return model._meta.pk if name == "pk" else model._meta.get_field(name)
+def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    if not isinstance(field, models.Field):
+        raise TypeError(f"{model.__name__}.{name} is no column")
+    return field
 
 
 def _table(model: type[models.Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
-def _name(field: models.Field) -> str:
-    return connection.ops.quote_name(field.column)
+def _name(field: models.Field[Any, Any]) -> str:
+    return connection.ops.quote_name(cast("str", field.column))  # None only of fields that are not concrete
 
 
-def _base_type(field: models.Field) -> str:
+def _base_type(field: models.Field[Any, Any]) -> str:
     """The column type to cast an array to, without an identity."""
     kind = field.rel_db_type(connection) if field.is_relation else field.db_type(connection)
     return (kind or "text").split(" GENERATED")[0]

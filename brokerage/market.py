@@ -19,7 +19,8 @@ def is_open(now: datetime) -> bool:
     """Tell whether the market is open at `now`; always, as long as no trading session has been entered."""
     with connection.cursor() as cursor:
         cursor.execute(_IS_OPEN, [now, now])
-        return cursor.fetchone()[0]
+        found: bool = cursor.fetchone()[0]
+    return found
 
 
 def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> list[Reason]:

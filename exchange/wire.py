@@ -163,7 +163,8 @@ def utc_time(value: str | None) -> datetime | None:
         return None
     *parts, fraction = match.groups(default="0")
     try:
-        return datetime(*map(int, parts), int(fraction.ljust(6, "0")[:6]), tzinfo=UTC)
+        year, month, day, hour, minute, second = map(int, parts)
+        return datetime(year, month, day, hour, minute, second, int(fraction.ljust(6, "0")[:6]), tzinfo=UTC)
     except ValueError:  # a 30th of February; a leap second
         return None
 

@@ -201,22 +201,22 @@ class Ledger:
                 f" {quantity} {holding.symbol}, blocked {blocked}"
             )
         holding.quantity, holding.blocked = quantity, blocked
-        self._entries.append(
-            HoldingEntry(
-                trader_id=holding.trader_id,
-                symbol=holding.symbol,
-                kind=kind,
-                contra=kind.contra,
-                amount=amount,
-                blocked_change=blocked_change,
-                short_change=0,
-                quantity_after=quantity,
-                blocked_after=blocked,
-                short_after=holding.short,
-                at=self.at,
-                **facts,
-            )
+        entry = HoldingEntry(
+            trader_id=holding.trader_id,
+            symbol=holding.symbol,
+            kind=kind,
+            contra=kind.contra,
+            amount=amount,
+            blocked_change=blocked_change,
+            short_change=0,
+            quantity_after=quantity,
+            blocked_after=blocked,
+            short_after=holding.short,
+            **facts,
         )
+        if self.at:
+            entry.at = self.at
+        self._entries.append(entry)
 
 
 @transaction_required

@@ -1,6 +1,7 @@
 """Reads of holdings and their journal, without locks: for showing, for advice, for the audit of other apps."""
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import cast
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -52,7 +53,7 @@ def entries_of_trade(trade_id: UUID) -> QuerySet[HoldingEntry]:
 def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], HoldingEntry]:
     """Return the entries that were made with one of these idempotency keys, by trader and key."""
     entries = HoldingEntry.objects.filter(trader_id__in=trader_ids, key__in=keys)
-    return {(entry.trader_id, entry.key): entry for entry in entries}
+    return {(entry.trader_id, entry.key): entry for entry in entries if entry.key}
 
 
 def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
@@ -64,7 +65,7 @@ def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, in
     if trade_ids is not None:
         entries = entries.filter(trade_id__in=trade_ids)
     held = entries.values("trade_id").annotate(held=Sum("blocked_change")).exclude(held=0).order_by()
-    return {trade_id: int(quantity) for trade_id, quantity in held.values_list("trade_id", "held")}
+    return {trade_id: int(quantity) for trade_id, quantity in held.values_list("trade_id", "held") if trade_id}
 
 
 def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tuple[UUID, str, int]]:
@@ -72,4 +73,5 @@ def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tu
     entries = HoldingEntry.objects.filter(kind=Kind.SETTLE)
     if trade_ids is not None:
         entries = entries.filter(trade_id__in=trade_ids)
-    yield from entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
+    rows = entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
+    yield from cast("Iterator[tuple[UUID, str, int]]", rows)  # a CHECK: what settles has a trade and an execution

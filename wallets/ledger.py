@@ -202,21 +202,21 @@ class Ledger:
                 f" a balance of {balance}, blocked {blocked}"
             )
         wallet.balance, wallet.blocked = balance, blocked
-        self._entries.append(
-            WalletEntry(
-                trader_id=trader_id,
-                kind=kind,
-                contra=kind.contra,
-                amount=amount,
-                blocked_change=blocked_change,
-                debt_change=NOTHING,
-                balance_after=balance,
-                blocked_after=blocked,
-                debt_after=wallet.debt,
-                at=self.at,
-                **facts,
-            )
+        entry = WalletEntry(
+            trader_id=trader_id,
+            kind=kind,
+            contra=kind.contra,
+            amount=amount,
+            blocked_change=blocked_change,
+            debt_change=NOTHING,
+            balance_after=balance,
+            blocked_after=blocked,
+            debt_after=wallet.debt,
+            **facts,
         )
+        if self.at:
+            entry.at = self.at
+        self._entries.append(entry)
 
 
 @transaction_required

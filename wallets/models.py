@@ -1,9 +1,11 @@
 """A trader's cash and the journal of every change to it. Amounts are in the currency's scale (paisa)."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 
 from brokerage.models import Trader
 from brokerage.money import CURRENCY, SCALE
@@ -14,10 +16,16 @@ LIMIT = Decimal(10) ** 18
 NOTHING = Decimal(0).quantize(SCALE)
 
 
-class AmountField(models.DecimalField):
+if TYPE_CHECKING:
+    _DecimalField = models.DecimalField[Decimal | int | Combinable, Decimal]  # what it takes, what it gives
+else:
+    _DecimalField = models.DecimalField  # generic in the stubs only
+
+
+class AmountField(_DecimalField):
     """NUMERIC(20, 2): an amount of money, never finer than a paisa."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "max_digits": 20, "decimal_places": 2})
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
+from typing import cast
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -35,7 +36,7 @@ def entries_of_trade(trade_id: UUID) -> QuerySet[WalletEntry]:
 def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], WalletEntry]:
     """Return the entries that were made with one of these idempotency keys, by trader and key."""
     entries = WalletEntry.objects.filter(trader_id__in=trader_ids, key__in=keys)
-    return {(entry.trader_id, entry.key): entry for entry in entries}
+    return {(entry.trader_id, entry.key): entry for entry in entries if entry.key}
 
 
 def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, Decimal]:
@@ -47,7 +48,7 @@ def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, De
     if trade_ids is not None:
         entries = entries.filter(trade_id__in=trade_ids)
     held = entries.values("trade_id").annotate(held=Sum("blocked_change")).exclude(held=0).order_by()
-    return dict(held.values_list("trade_id", "held"))
+    return {trade_id: amount for trade_id, amount in held.values_list("trade_id", "held") if trade_id}
 
 
 def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tuple[UUID, str, Decimal]]:
@@ -55,4 +56,5 @@ def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tu
     entries = WalletEntry.objects.filter(kind=Kind.SETTLE)
     if trade_ids is not None:
         entries = entries.filter(trade_id__in=trade_ids)
-    yield from entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
+    rows = entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
+    yield from cast("Iterator[tuple[UUID, str, Decimal]]", rows)  # a CHECK: what settles has a trade and an execution

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from brokerage.local import procfs
 from brokerage.local.ports import wait_until_free
@@ -134,7 +134,7 @@ class Keeper:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        threading.Thread(target=self._copy_output, args=(process,), daemon=True).start()
+        threading.Thread(target=self._copy_output, args=(process.stdout,), daemon=True).start()
         self.pid = process.pid
         self._started = time.monotonic()
         self._changed()
@@ -147,9 +147,9 @@ class Keeper:
             or (self.program.home is not None and procfs.works_in(pid, self.program.home))
         )
 
-    def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
-        with process.stdout as lines:
-            for line in lines:
+    def _copy_output(self, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
                 self.log.write(line)
                 if self.program.echo:
                     self._terminal.log(self.program.name, line.decode(errors="replace").rstrip("\r\n"))

@@ -50,8 +50,8 @@ class Player:
 
     def check_balance(self, who: str, expected: Balance) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The trader's wallet and holdings, compared with what the script expects."""
-        wallet = self._call(who, "GET", "/wallet").json()
-        holdings = self._call(who, "GET", "/holdings").json()["results"]
+        wallet = self._call(who, "GET", "/wallet")
+        holdings = self._call(who, "GET", "/holdings")["results"]
         came = Balance(
             wallet["balance"],
             wallet["blocked"],
@@ -64,7 +64,7 @@ class Player:
     def _do(self, step: Step) -> dict[str, Any]:
         if step.place is not None:
             body = {**step.place, "client_reference": f"demo-{step.trade}"}
-            trade = self._call(step.who, "POST", "/trades", json=body).json()
+            trade = self._call(step.who, "POST", "/trades", json=body)
             verb = "buys" if body["side"] == "BUY" else "sells"
             what = f"{step.who} {verb} {body['quantity']} {body['symbol']} at {body['price']}"
             self.placed[step.trade] = Placed(step.who, what, trade)
@@ -73,35 +73,37 @@ class Player:
         path = f"/trades/{placed.trade['trade_id']}"
         if step.amend is not None:
             placed.what += f" → {step.amend['quantity']} at {step.amend['price']}"
-            return self._call(step.who, "PATCH", path, json=dict(step.amend)).json()
+            return self._call(step.who, "PATCH", path, json=dict(step.amend))
         placed.what += " → cancels"
-        return self._call(step.who, "DELETE", path).json()
+        return self._call(step.who, "DELETE", path)
 
     def _await(self, name: str, expected: Expected, *, until_answered: Mapping[str, Any] | None) -> dict[str, Any]:
         """The trade as it stands when it is as expected, and its latest request was answered, or time is up."""
         placed = self.placed[name]
         deadline = time.monotonic() + STEP_SECONDS
         while True:
-            placed.trade = self._call(placed.who, "GET", f"/trades/{placed.trade['trade_id']}").json()
+            placed.trade = self._call(placed.who, "GET", f"/trades/{placed.trade['trade_id']}")
             answered = until_answered is None or placed.trade["requests"][-1]["outcome"] is not None
             if (answered and Expected.of(placed.trade) == expected) or time.monotonic() > deadline:
                 return placed.trade
             time.sleep(0.05)
 
-    def _call(self, who: str, method: str, path: str, **options: Any) -> httpx.Response:
+    def _call(self, who: str, method: str, path: str, **options: Any) -> dict[str, Any]:
         return _answer(self._sessions[who].request(method, path, **options))
 
 
 def _log_in(web_url: str, username: str) -> httpx.Client:
     # A proxy of the environment has no business on loopback.
     session = httpx.Client(base_url=f"{web_url}/api/v1", trust_env=False, timeout=15)
-    body = _answer(session.post("/auth/login", json={"username": username, "password": PASSWORD})).json()
+    body = _answer(session.post("/auth/login", json={"username": username, "password": PASSWORD}))
     session.headers["Authorization"] = f"Token {body['token']}"
     return session
 
 
-def _answer(response: httpx.Response) -> httpx.Response:
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    """The object that the API answered with."""
     if response.is_error:
         asked = f"{response.request.method} {response.request.url.path}"
         raise StackError(f"{asked} was answered {response.status_code}: {response.text[:1000]}")
-    return response
+    content: dict[str, Any] = response.json()
+    return content

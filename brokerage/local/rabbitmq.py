@@ -184,7 +184,8 @@ def consumers(broker_url: str, queue: str) -> int:
     """How many consumers this queue has; 0 if there is no such queue or no broker."""
     try:
         with connect(broker_url) as connection:
-            return connection.channel().queue_declare(queue, passive=True).consumer_count
+            declared = connection.channel().queue_declare(queue, passive=True)
+            return declared[2] if declared else 0
     except (OSError, amqp.AMQPError):
         return 0
 

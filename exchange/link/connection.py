@@ -63,7 +63,7 @@ def read_frames(connection: amqp.Connection, callback: Callable[..., Any]) -> Ca
     Otherwise it would end the connection, come again on the next one, and nothing behind it would ever be read. Who
     sent it and under which id is not needed: all that counts stands in the body.
     """
-    on_frame = frame_handler(connection, callback)
+    on_frame: Callable[[tuple[int, int, Any]], bool] = frame_handler(connection, callback)
 
     def read(frame: tuple[int, int, Any]) -> bool:
         kind, channel, content = frame
@@ -107,7 +107,8 @@ class Connector:
     def open(self) -> amqp.Connection:
         """Return a fresh connection. Raises one of ERRORS; the next call then tries the next node."""
         try:
-            return self._parameters.transport.establish_connection()
+            connection: amqp.Connection = self._parameters.transport.establish_connection()
         except ERRORS:
             self._parameters.maybe_switch_next()
             raise
+        return connection

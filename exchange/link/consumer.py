@@ -9,7 +9,7 @@ import amqp
 import structlog
 
 from brokerage.db import is_passing
-from exchange.link.connection import ERRORS, Connector, Queue, declare_with_peer
+from exchange.link.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,8 @@ class Consumer:
 
     def _once(self) -> None:
         """Handle one batch, or find the queue empty."""
-        self._connection.heartbeat_tick()
+        connection, channel = self._link()
+        connection.heartbeat_tick()
         if not self._taken:
             self._drain(IDLE_POLL)
         while len(self._taken) < self._batch and self._drain(LINGER):
@@ -120,7 +121,7 @@ class Consumer:
         if batch and not self._insist(self._handling(batch)):
             return
         if batch:
-            self._channel.basic_ack(batch[-1].tag, multiple=True)
+            channel.basic_ack(batch[-1].tag, multiple=True)
         self._insist(self._between)
 
     def _handling(self, batch: list[Delivery]) -> Callable[[], None]:
@@ -134,8 +135,9 @@ class Consumer:
 
     def _drain(self, timeout: float) -> bool:
         """Take in what has arrived, waiting up to `timeout` seconds; False when nothing has."""
+        connection, _ = self._link()
         try:
-            self._connection.drain_events(timeout=timeout)
+            connection.drain_events(timeout=timeout)
         except TimeoutError:
             return False
         return True
@@ -145,6 +147,7 @@ class Consumer:
 
         The connection's heartbeat goes on between two tries; its loss is raised, and the messages come again.
         """
+        connection, _ = self._link()
         pause = BACK_OFF
         while True:
             try:
@@ -157,10 +160,16 @@ class Consumer:
             until = time.monotonic() + pause
             while (remaining := until - time.monotonic()) > 0 and not self._stopping:
                 self._drain(min(remaining, IDLE_POLL))
-                self._connection.heartbeat_tick()
+                connection.heartbeat_tick()
             if self._stopping:
                 return False
             pause = min(pause * 2, BACK_OFF_MAX)
+
+    def _link(self) -> tuple[amqp.Connection, amqp.Channel]:
+        """What `_open` opened. Raises LinkDown when it is closed."""
+        if self._connection is None or self._channel is None:
+            raise LinkDown(f"{self._connector.address}: not connected")
+        return self._connection, self._channel
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -81,7 +81,7 @@ class Publisher:
                     routing_key=self._queue.name,
                     mandatory=True,
                 )
-            self._wait_for_confirms()
+            self._wait_for_confirms(channel.connection)
         except LinkDown:
             self._drop()
             raise
@@ -118,11 +118,9 @@ class Publisher:
             self._pid = os.getpid()
         elif self._clock() - self._used_at >= HEARTBEAT:
             self._drop()
-        if self._channel is None:
-            self._open()
-        return self._channel
+        return self._channel or self._open()
 
-    def _open(self) -> None:
+    def _open(self) -> amqp.Channel:
         self._connection = self._connector.open()
         # py-amqp would look for a "blocked" notice before each message, and spin if it found half a frame. A blocked
         # broker does not confirm, and that is noticed.
@@ -130,14 +128,16 @@ class Publisher:
         channel = self._connection.channel()
         declare_with_peer(channel, self._queue)
         channel.confirm_select()
-        channel.events["basic_ack"].add(self._on_ack)
-        channel.events["basic_nack"].add(self._on_nack)
-        channel.events["basic_return"].add(self._on_return)
+        events: dict[str, set[Callable[..., None]]] = channel.events  # type: ignore[attr-defined]  # not in the stubs
+        events["basic_ack"].add(self._on_ack)
+        events["basic_nack"].add(self._on_nack)
+        events["basic_return"].add(self._on_return)
         self._tag, self._refused = 0, ""
         self._waiting.clear()
         self._channel = channel
+        return channel
 
-    def _wait_for_confirms(self) -> None:
+    def _wait_for_confirms(self, connection: amqp.Connection) -> None:
         deadline = self._clock() + self._confirm_timeout
         while self._waiting:
             if self._refused:
@@ -146,7 +146,7 @@ class Publisher:
             if remaining <= 0:
                 raise LinkDown(f"{len(self._waiting)} messages not confirmed in {self._confirm_timeout} s")
             try:
-                self._connection.drain_events(timeout=remaining)
+                connection.drain_events(timeout=remaining)
             except TimeoutError:
                 continue
         if self._refused:

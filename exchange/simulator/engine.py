@@ -164,31 +164,42 @@ class Engine:
         """Answer a cancellation or an amendment."""
         is_cancel = request.msg_type == MsgType.ORDER_CANCEL_REQUEST
         self.counts["cancels" if is_cancel else "amendments"] += 1
-        share = self._shares.get(request.symbol)
-        refused = refuse_change(request, share, order) if order else (UNKNOWN_ORDER, "no such order")
-        if refused:
-            reason, text = refused
-            response_to = _RESPONSE_TO[request.msg_type]
-            body = cancel_reject(request, order, response_to=response_to, reason=reason, text=text, now=now)
-            self._add(chain, MsgType.ORDER_CANCEL_REJECT, request.cl_ord_id, body)
-            return
+        if order is None:
+            self._refuse(request, chain, None, (UNKNOWN_ORDER, "no such order"), now)
+        elif refused := refuse_change(request, self._shares.get(request.symbol), order):
+            self._refuse(request, chain, order, refused, now)
+        elif is_cancel:
+            self._cancel(request, order, now)
+        else:
+            self._amend(request, order, now)
+
+    def _refuse(
+        self, request: Request, chain: str, order: MemberOrder | None, why: tuple[str, str], now: datetime
+    ) -> None:
+        reason, text = why
+        response_to = _RESPONSE_TO[request.msg_type]
+        body = cancel_reject(request, order, response_to=response_to, reason=reason, text=text, now=now)
+        self._add(chain, MsgType.ORDER_CANCEL_REJECT, request.cl_ord_id, body)
+
+    def _cancel(self, request: Request, order: MemberOrder, now: datetime) -> None:
         self._pending(request, order, now)
-        orig = {"OrigClOrdID": order.cl_ord_id}
-        book = self._books[order.symbol]
-        if is_cancel:
-            book.remove(order)
-            order.ended = CANCELED
-            order.cl_ord_id = request.cl_ord_id
-            self._report(order, ExecType.CANCELED, now, **orig)
-            self._keep(order)
-            return
-        if request.price != order.price or request.quantity > order.quantity:
+        self._books[order.symbol].remove(order)
+        order.ended = CANCELED
+        orig, order.cl_ord_id = order.cl_ord_id, request.cl_ord_id
+        self._report(order, ExecType.CANCELED, now, OrigClOrdID=orig)
+        self._keep(order)
+
+    def _amend(self, request: Request, order: MemberOrder, now: datetime) -> None:
+        """Put other terms in force; they are there, or the amendment would have been refused."""
+        quantity, price = request.quantity or 0, request.price or Decimal(0)
+        self._pending(request, order, now)
+        if price != order.price or quantity > order.quantity:
             self._priority += 1
             order.priority = self._priority
-        order.cl_ord_id = request.cl_ord_id
+        orig, order.cl_ord_id = order.cl_ord_id, request.cl_ord_id
         filled = order.filled
-        fills = book.replace(order, quantity=request.quantity, price=request.price)
-        self._report(order, ExecType.REPLACED, now, filled=filled, **orig)
+        fills = self._books[order.symbol].replace(order, quantity=quantity, price=price)
+        self._report(order, ExecType.REPLACED, now, filled=filled, OrigClOrdID=orig)
         self._keep(order)
         self._settle(fills, now)
         self._end_at_once(order, now)
@@ -218,7 +229,8 @@ class Engine:
             ExecType.ORDER_STATUS,
             exec_id="0",
             now=now,
-            cl_ord_id=self._journal.latest_request(order.key),
+            filled=order.filled,
+            ClOrdID=self._journal.latest_request(order.key),
             **{name: value for name, value in more.items() if value},
         )
         self._journal.answer(chain=order.key, body=body, ord_status_req_id=asked)
@@ -235,11 +247,15 @@ class Engine:
 
     def _pending(self, request: Request, order: MemberOrder, now: datetime) -> None:
         if self._pending_reports:
-            orig = {"OrigClOrdID": order.cl_ord_id} if order.cl_ord_id != request.cl_ord_id else {}
-            self._report(order, _PENDING[request.msg_type], now, cl_ord_id=request.cl_ord_id, **orig)
+            ids = {"ClOrdID": request.cl_ord_id}
+            if order.cl_ord_id != request.cl_ord_id:
+                ids["OrigClOrdID"] = order.cl_ord_id
+            self._report(order, _PENDING[request.msg_type], now, filled=order.filled, **ids)
 
-    def _report(self, order: MemberOrder, exec_type: ExecType, now: datetime, **more: str | int) -> None:
-        body = execution_report(order, exec_type, exec_id=self._next_exec_id(), now=now, **more)
+    def _report(
+        self, order: MemberOrder, exec_type: ExecType, now: datetime, *, filled: int | None = None, **more: str
+    ) -> None:
+        body = execution_report(order, exec_type, exec_id=self._next_exec_id(), now=now, filled=filled, **more)
         self._add(order.key, MsgType.EXECUTION_REPORT, body["ExecID"], body)
 
     def _next_exec_id(self) -> str:

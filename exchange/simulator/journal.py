@@ -118,7 +118,8 @@ class Journal:
     def latest_request(self, chain: str) -> str:
         """The ClOrdID of the chain's request that came last."""
         query = "SELECT cl_ord_id FROM requests WHERE chain = ? ORDER BY number DESC LIMIT 1"
-        return self._db.execute(query, (chain,)).fetchone()[0]
+        latest: str = self._db.execute(query, (chain,)).fetchone()[0]
+        return latest
 
     def save(self, orders: Iterable[MemberOrder]) -> None:
         """Write the orders as they are now."""
@@ -135,9 +136,10 @@ class Journal:
 
     def counters(self) -> tuple[int, int]:
         """The highest number of a report, and the highest priority, given out so far."""
-        return self._db.execute(
+        reports, priority = self._db.execute(
             "SELECT (SELECT coalesce(max(number), 0) FROM reports), (SELECT coalesce(max(priority), 0) FROM orders)"
         ).fetchone()
+        return reports, priority
 
     def add_report(self, *, number: int, chain: str, msg_type: str, message_id: str, body: dict[str, str]) -> None:
         """Keep a report for ever and line it up to go out."""
@@ -184,7 +186,7 @@ class Journal:
         self._db.execute("INSERT INTO set_aside (at, detail, body) VALUES (?, ?, ?)", (now.isoformat(), detail, body))
 
 
-def _row(order: MemberOrder) -> tuple:
+def _row(order: MemberOrder) -> tuple[str | int | None, ...]:
     """The columns of the table, in their order."""
     return (
         order.key,

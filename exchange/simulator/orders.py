@@ -51,7 +51,6 @@ def execution_report(
     *,
     exec_id: str,
     now: datetime,
-    cl_ord_id: str = "",
     filled: int | None = None,
     **more: str,
 ) -> dict[str, str]:
@@ -64,7 +63,7 @@ def execution_report(
         "ExecID": exec_id,
         "ExecType": str(exec_type),
         "OrdStatus": status,
-        "ClOrdID": cl_ord_id or order.cl_ord_id,
+        "ClOrdID": order.cl_ord_id,
     }
     if order.trade_ref:
         body["SecondaryClOrdID"] = order.trade_ref
