@@ -87,8 +87,8 @@ class Trade(models.Model):
             models.Index(fields=["trader", "-id"], name="trade_by_trader"),
             models.Index(fields=["symbol", "-id"], name="trade_by_symbol"),
             models.Index(
-                fields=["trader", "client_reference"],
-                name="trade_by_client_reference",
+                fields=["client_reference", "trader"],
+                name="trade_by_reference_of_client",
                 condition=Q(client_reference__isnull=False),
             ),
             models.Index(
@@ -125,6 +125,7 @@ class TradeRequest(models.Model):
     claim = models.IntegerField(default=0)
     tries = models.IntegerField(default=0)
 
+    reached_at = models.DateTimeField(null=True, blank=True, help_text="When it came to its stage, RECEIVED excepted.")
     sent_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -144,6 +145,11 @@ class TradeRequest(models.Model):
                 fields=["sent_at"], name="request_unanswered", condition=Q(stage="SENT") & Q(outcome__isnull=True)
             ),
             models.Index(fields=["id"], name="request_parked", condition=Q(parked__isnull=False)),
+            models.Index(
+                fields=["created_at"],
+                name="request_unprocessed",
+                condition=~Q(stage="SENT") & Q(outcome__isnull=True) & Q(parked__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,11 +8,16 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Prefetch, Q, QuerySet
 
+from brokerage import traders as traders_by_what_is_said
+from brokerage.models import Trader
 from brokerage.money import average, plain
 from trades import lifecycle
 from trades.docket import state_of
 from trades.models import Trade, TradeRequest
 from trades.reference import BadReferenceError, normalize, shown
+
+MOST_TRADERS = 200
+"""Whose trades one search looks for: a name that more of them bear finds nobody on the phone."""
 
 
 def trades() -> QuerySet[Trade]:
@@ -50,18 +55,28 @@ def lookup(spoken: str) -> dict[str, Any]:
 
 
 def search(trades: QuerySet[Trade], term: str) -> QuerySet[Trade]:
-    """Find trades by whatever a caller can say: a reference, a trade id, a client reference, a symbol, a trader."""
+    """Find trades by whatever a caller can say: a reference, a trade id, a client reference, a symbol, a trader.
+
+    Eight digits of a phone number may look like a reference, so what is none of ours is looked for further.
+    """
     term = term.strip()
     if not term:
         return trades
-    if named := lookup(term):
-        return trades.filter(**named)
+    if (named := lookup(term)) and (found := trades.filter(**named)).exists():
+        return found
     asked = Q(client_reference=term) | Q(symbol=term.upper())
-    if term.isdecimal() and term.isascii() and len(term) < 19:
-        asked |= Q(trader_id=int(term))
-    else:
-        asked |= Q(trader__name__icontains=term)
-    return trades.filter(asked)
+    traders = traders_by_what_is_said.search(Trader.objects.all(), term).order_by("pk")
+    return trades.filter(asked | Q(trader_id__in=list(traders.values_list("pk", flat=True)[:MOST_TRADERS])))
+
+
+def first_id(at: float) -> UUID:
+    """The smallest id that can be made at `at`, in seconds since 1970.
+
+    A UUIDv7 begins with 48 bits of milliseconds (RFC 9562, 5.7), so that a stretch of time is a stretch of the primary
+    key, and needs no index of its own.
+    """
+    milliseconds = min(max(int(at * 1000), 0), 2**48 - 1)
+    return UUID(int=milliseconds << 80)
 
 
 def picture(trade: Trade, requests: Iterable[TradeRequest], *, now: datetime) -> dict[str, Any]:

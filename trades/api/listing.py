@@ -2,8 +2,8 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
+from django.http import Http404
 from django.utils import timezone
 from rest_framework.request import Request
 
@@ -11,6 +11,7 @@ from brokerage.api.callers import trader_for
 from brokerage.api.paging import page
 from brokerage.models import User
 from trades import selectors
+from trades.models import Trade
 
 _APART = 60.0
 """Seconds that the time in a trade's id may be from its `created_at`, which another line of the code took."""
@@ -19,6 +20,16 @@ _APART = 60.0
 def seen_by(user: User) -> int | None:
     """The only trader whose trades `user` sees; None for staff, who see everybody's."""
     return None if user.is_staff else trader_for(user, None)
+
+
+def trade_for(user: User, spoken: str) -> Trade:
+    """The trade that an address names, unlocked. Raises Http404 if it is none that `user` sees."""
+    own = seen_by(user)
+    trades = Trade.objects.all() if own is None else Trade.objects.filter(trader_id=own)
+    trade = selectors.find(trades, spoken)
+    if trade is None:
+        raise Http404
+    return trade
 
 
 def trade_page(
@@ -36,9 +47,13 @@ def trade_page(
     if trader_id is not None or not request.user.is_staff:
         trades = trades.filter(trader_id=trader_for(request.user, trader_id))
     if created_after is not None:
-        trades = trades.filter(created_at__gt=created_after, pk__gte=_first_id(created_after.timestamp() - _APART))
+        trades = trades.filter(
+            created_at__gt=created_after, pk__gte=selectors.first_id(created_after.timestamp() - _APART)
+        )
     if created_before is not None:
-        trades = trades.filter(created_at__lt=created_before, pk__lt=_first_id(created_before.timestamp() + _APART))
+        trades = trades.filter(
+            created_at__lt=created_before, pk__lt=selectors.first_id(created_before.timestamp() + _APART)
+        )
     now = timezone.now()
     return page(
         request,
@@ -47,12 +62,3 @@ def trade_page(
         limit=limit,
         cursor=cursor,
     )
-
-
-def _first_id(at: float) -> UUID:
-    """The smallest id that can be made at `at`: a UUIDv7 begins with 48 bits of milliseconds (RFC 9562, 5.7).
-
-    So that a stretch of time is a stretch of the primary key, and needs no index of its own.
-    """
-    milliseconds = min(max(int(at * 1000), 0), 2**48 - 1)
-    return UUID(int=milliseconds << 80)

@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from brokerage.api.callers import MOST, OfTrader
-from brokerage.api.fields import Matching, OneOf, Shape, Text, WholeNumber, YesNo
+from brokerage.api.fields import Matching, OneOf, Shape, Text, WholeNumber, WholeNumberInQuery, YesNo
 from brokerage.api.paging import CursorField, Paged
 from brokerage.api.problems import invalid
 from brokerage.api.times import Moment
+from trades import timeline
 from trades.lifecycle import Side, Status, TimeInForce
 from trades.models import Channel
 
@@ -77,3 +78,10 @@ class Filters(Paged, OfTrader):
     client_reference = Text(most=KEY_LENGTH, required=False)
     created_after = Moment(required=False)
     created_before = Moment(required=False)
+
+
+class Since(Shape):
+    """Which part of a timeline: what came after revision `after`."""
+
+    after = WholeNumberInQuery(least=0, most=2**31 - 1, default=0)
+    limit = WholeNumberInQuery(least=1, most=timeline.MOST, default=timeline.MOST)

@@ -9,9 +9,8 @@ from brokerage.api.callers import trader_for
 from brokerage.api.fields import Nothing
 from trades import selectors
 from trades.api.asking import AcceptingView, accepted, caller_of, etag, must_match
-from trades.api.listing import seen_by, trade_page
+from trades.api.listing import seen_by, trade_for, trade_page
 from trades.api.shapes import Change, Filters, NewTrade
-from trades.models import Trade
 from trades.services import accept
 
 PATH = "/api/v1/trades"
@@ -46,24 +45,14 @@ class TradeView(AcceptingView):
 
     def patch(self, request: Request, spoken: str) -> HttpResponse:
         wanted = Change.read(request.data)
-        trade = _trade(request, spoken)
+        trade = trade_for(request.user, spoken)
         caller = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
         answer = accept.amend(trade.pk, caller=caller, now=timezone.now(), check=must_match(request), **wanted)
         return accepted(answer)
 
     def delete(self, request: Request, spoken: str) -> HttpResponse:
         Nothing.read(request.data)
-        trade = _trade(request, spoken)
+        trade = trade_for(request.user, spoken)
         caller = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
         answer = accept.cancel(trade.pk, caller=caller, now=timezone.now(), check=must_match(request))
         return accepted(answer)
-
-
-def _trade(request: Request, spoken: str) -> Trade:
-    """The trade that the address names, unlocked; 404 if it is none of the caller's."""
-    own = seen_by(request.user)
-    trades = Trade.objects.all() if own is None else Trade.objects.filter(trader_id=own)
-    trade = selectors.find(trades, spoken)
-    if trade is None:
-        raise Http404
-    return trade

@@ -1,0 +1,223 @@
+"""The story of a trade: every entry with what it did to the books, in words."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import trades
+from brokerage.models import Trader
+from tests.trades import steps
+from trades import timeline, wording
+from trades.lifecycle import Kind, Reported
+from trades.models import Trade, TradeEvent
+from trades.wording import grouped
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("share")]
+
+
+def story(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
+    """Each entry as its kind, and its movements of cash and of shares: kind, change, blocked change, what is left."""
+    return [
+        (
+            entry.event.kind,
+            [(e.kind, e.amount, e.blocked_change, e.balance_after, e.blocked_after) for e in entry.cash],
+            [(e.kind, e.amount, e.blocked_change, e.quantity_after, e.blocked_after) for e in entry.shares],
+        )
+        for entry in timeline.read(trade_id)
+    ]
+
+
+def sentences(trade_id: UUID) -> list[str]:
+    trade = Trade.objects.get(pk=trade_id)
+    return [wording.sentence(trade, entry.event, entry.request) for entry in timeline.read(trade_id)]
+
+
+class TestMovements:
+    def test_stand_with_the_entry_that_caused_them(self, alice: Trader) -> None:
+        trade = steps.place(alice, quantity=10, price="100.00")
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "0"), steps.fill(trade, 4, "99.50"), steps.report(trade, "4"))
+        assert story(trade) == [
+            ("NEW_RECEIVED", [], []),
+            ("VALIDATED", [], []),
+            ("BOOKED", [("BLOCK", 0, 1000, 100_000, 1000)], []),
+            ("SENT", [], []),
+            ("EXCHANGE_NEW", [], []),
+            ("EXCHANGE_FILL", [("SETTLE", -398, -400, 99_602, 600)], [("SETTLE", 4, 0, 4, 0)]),
+            ("EXCHANGE_CANCELED", [("RELEASE", 0, -600, 99_602, 0)], []),
+        ]
+
+    def test_of_several_reports_in_one_batch_stand_with_the_right_one(self, alice: Trader) -> None:
+        """A replacement that moves nothing, then a cancellation that frees everything, at one and the same moment."""
+        trade = steps.place(alice, quantity=10, price="100.00")
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "0"))
+        steps.amend(trade, price=Decimal("90.00"))
+        steps.run_to_sent()
+        replaced = steps.report(trade, "5", seq=2, OrderQty="10", Price="100.00")
+        steps.tell(replaced, steps.report(trade, "4"))
+        told = {kind: cash for kind, cash, _ in story(trade)}
+        assert told["EXCHANGE_REPLACED"] == []
+        assert told["EXCHANGE_CANCELED"] == [("RELEASE", 0, -1000, 100_000, 0)]
+
+    def test_of_a_sale_are_in_shares_and_then_in_cash(self, bob: Trader) -> None:
+        trade = steps.place(bob, "SELL", 10)
+        steps.run_to_sent()
+        steps.tell(steps.fill(trade, 10, "101.00"))
+        told = {kind: (cash, shares) for kind, cash, shares in story(trade)}
+        assert told["BOOKED"] == ([], [("BLOCK", 0, 10, 1000, 10)])
+        assert told["EXCHANGE_FILL"] == ([("SETTLE", 1010, 0, 1010, 0)], [("SETTLE", -10, -10, 990, 0)])
+
+    def test_with_an_anomaly_stand_with_the_execution(self, alice: Trader) -> None:
+        trade = steps.place(alice, quantity=10, price="100.00")
+        steps.run_to_sent()
+        steps.tell(steps.fill(trade, 10, "100.05"))
+        told = {kind: cash for kind, cash, _ in story(trade)}
+        assert told["EXCHANGE_FILL"] == [("SETTLE", Decimal("-1000.50"), -1000, Decimal("98999.50"), 0)]
+        assert told["ANOMALY"] == []
+
+
+class TestReading:
+    def test_has_as_many_entries_as_the_revision_says(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        entries = timeline.read(trade)
+        assert [entry.event.seq for entry in entries] == [1, 2, 3, 4]
+        assert Trade.objects.get(pk=trade).revision == 4
+
+    def test_goes_on_behind_a_revision(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        assert [entry.event.seq for entry in timeline.read(trade, after=1, limit=2)] == [2, 3]
+        assert timeline.read(trade, after=4) == []
+
+    def test_takes_four_queries_however_long(self, alice: Trader, django_assert_num_queries: Any) -> None:
+        trade = steps.place(alice, quantity=100)
+        steps.run_to_sent()
+        steps.tell(*(steps.fill(trade, 1, "100.00") for _ in range(20)))
+        with django_assert_num_queries(4):
+            assert len(timeline.read(trade)) == 24
+
+    def test_measures_the_time_since_the_entry_before_about_the_same_request(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "0"))
+        steps.amend(trade, quantity=11)
+        entries = timeline.read(trade)
+        assert entries[0].took is None
+        assert entries[1].took == entries[1].event.at - entries[0].event.at
+        assert entries[-1].took is None  # the first about the amendment
+
+
+class TestCourses:
+    def test_tells_when_each_request_reached_what(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "A"), steps.report(trade, "0"))
+        steps.amend(trade, quantity=11)
+        steps.run_to_booked()
+        new, amend = timeline.courses(timeline.read(trade))
+        assert list(new.reached) == ["RECEIVED", "VALIDATED", "BOOKED", "SENT", "ANSWERED"]
+        assert new.reached["ANSWERED"] == TradeEvent.objects.get(trade=trade, kind="EXCHANGE_NEW").at
+        assert list(amend.reached) == ["RECEIVED", "VALIDATED", "BOOKED"]
+        assert new.took("RECEIVED") is None
+        assert new.took("VALIDATED") == new.reached["VALIDATED"] - new.reached["RECEIVED"]
+        assert amend.took("SENT") is None
+
+    def test_takes_a_fill_as_the_answer_to_a_new_order_only(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        steps.amend(trade, quantity=11)
+        steps.run_to_sent()
+        steps.tell(steps.fill(trade, 1, "100.00"), steps.fill(trade, 1, "100.00", seq=2))
+        new, amend = timeline.courses(timeline.read(trade))
+        assert "ANSWERED" in new.reached
+        assert "ANSWERED" not in amend.reached
+
+
+class TestWords:
+    def test_tell_a_buy(self, alice: Trader) -> None:
+        trade = steps.place(alice, quantity=1000, price="99.50", channel="CALL", username="agent")
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "0"), steps.fill(trade, 1000, "99.25"))
+        assert sentences(trade) == [
+            "Order received by phone, by agent: buy 1,000 ACME at 99.50 or better, good for the day.",
+            "Checked: nothing speaks against it.",
+            "Booked: 99,500.00 blocked.",
+            "The order was sent to the exchange.",
+            "The exchange accepted the order.",
+            "Executed: bought 1,000 at 99.25.",
+        ]
+
+    def test_tell_an_amendment_and_a_cancellation(self, bob: Trader) -> None:
+        trade = steps.place(bob, "SELL", 20)
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "0"))
+        steps.amend(trade, quantity=15)
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "E", seq=2), steps.report(trade, "5", seq=2, OrderQty="15", Price="100.00"))
+        steps.cancel(trade)
+        steps.run_to_sent()
+        steps.tell(steps.cancel_reject(trade, seq=3), steps.report(trade, "C"))
+        assert sentences(trade)[2:] == [
+            "Booked: 20 ACME blocked.",
+            "The order was sent to the exchange.",
+            "The exchange accepted the order.",
+            "Change asked for over the API, by tester: 15 at 100.00.",
+            "Checked: nothing speaks against it.",
+            "Booked: nothing more has to be blocked.",
+            "The change was sent to the exchange.",
+            "The exchange is working on the change.",
+            "The exchange made the change: 15 at 100.00 now.",
+            "Cancellation asked for over the API, by tester.",
+            "Checked: nothing speaks against it.",
+            "The cancellation is ready to be sent.",
+            "The cancellation was sent to the exchange.",
+            "The exchange refused the cancellation: The exchange refused it.",
+            "The order expired at the exchange.",
+        ]
+
+    def test_tell_a_refusal_with_its_numbers(self, carol: Trader) -> None:
+        short, wrong = steps.place(carol, quantity=1, price="100.05"), steps.place(carol, quantity=1, price="500.01")
+        steps.run_to_booked()
+        assert sentences(short)[-1] == "The order was refused: Needs 100.05, but only 0.00 is available."
+        assert sentences(wrong)[-1] == (
+            "The order was refused: The price must be a multiple of 0.05. (also PRICE_OUT_OF_BAND, INSUFFICIENT_FUNDS)"
+        )
+
+    def test_tell_what_is_odd(self, alice: Trader) -> None:
+        trade = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.fill(trade, 12, "100.00"))
+        assert sentences(trade)[-1] == "Odd: more was executed than was asked for (quantity 2)"
+
+    def test_tell_a_kind_that_has_no_sentence_by_its_name(self, alice: Trader) -> None:
+        trade = Trade.objects.get(pk=steps.place(alice))
+        event = TradeEvent(kind="EXCHANGE_SOMETHING_NEW", data={"exec_id": "E1"})
+        assert wording.sentence(trade, event, None) == "Exchange something new (exec id E1)"
+
+    @pytest.mark.parametrize(
+        ("number", "shown"),
+        [
+            (Decimal("15100.5"), "15,100.50"),
+            (Decimal("0.00012500"), "0.000125"),
+            (Decimal(-5), "-5.00"),
+            (Decimal("-0.5"), "-0.50"),
+            (1000, "1,000"),
+            (Decimal("1234567.10000000"), "1,234,567.10"),
+        ],
+    )
+    def test_set_the_thousands_of_a_number_apart(self, number: Decimal | int, shown: str) -> None:
+        assert grouped(number) == shown
+
+
+def test_every_kind_that_is_entered_has_a_sentence() -> None:
+    source = "".join(file.read_text() for file in Path(trades.__file__).parent.rglob("*.py"))
+    written = set(re.findall(r'(?:kind=|note\(\s*)"([A-Z_]+)"', source))
+    assert {"BOOKED", "SENT", "ANOMALY", "PARKED"} <= written
+    derived = {f"EXCHANGE_{reported}" for reported in Reported} | {f"{kind}_RECEIVED" for kind in Kind}
+    assert written | derived == wording.KINDS

@@ -1,0 +1,100 @@
+"""The story of a trade: every entry of its timeline with the request it is about and the money and shares it moved."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from holdings import selectors as holdings
+from trades.lifecycle import Kind
+from trades.models import TradeEvent, TradeRequest
+from wallets import selectors as wallets
+
+MOST = 1_000
+"""Entries of one reading, at most. A trade may be filled in any number of pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened to a trade, and what it did to the books."""
+
+    event: TradeEvent
+    request: TradeRequest | None
+    took: timedelta | None
+    """Since the entry before it about the same request; None for the first one."""
+    cash: Sequence[Any]
+    """The entries of the wallet's journal that it caused, in order."""
+    shares: Sequence[Any]
+    """The entries of the holding's journal that it caused, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one request went: when it reached each stage and when it was answered, as far as it has come."""
+
+    request: TradeRequest
+    reached: dict[str, datetime]
+    """By milestone, in order: RECEIVED, VALIDATED, BOOKED, SENT, ANSWERED."""
+
+    def took(self, milestone: str) -> timedelta | None:
+        """How long it took from the milestone before; None for the first, and for one that was not reached."""
+        before = None
+        for name, at in self.reached.items():
+            if name == milestone:
+                return None if before is None else at - before
+            before = at
+        return None
+
+
+def read(trade_id: UUID, *, after: int = 0, limit: int = MOST) -> list[Entry]:
+    """Return up to `limit` entries behind revision `after`, oldest first: four queries, however long the story.
+
+    What happens meanwhile is not in it: entries are read first, then what they refer to.
+    """
+    events = list(TradeEvent.objects.filter(trade_id=trade_id, seq__gt=after).order_by("seq")[:limit])
+    if not events:
+        return []
+    requests = {request.pk: request for request in TradeRequest.objects.filter(trade_id=trade_id)}
+    first, last = events[0].seq, events[-1].seq
+    cash = _by_revision(wallets.entries_of_trade(trade_id).filter(trade_revision__range=(first, last)))
+    shares = _by_revision(holdings.entries_of_trade(trade_id).filter(trade_revision__range=(first, last)))
+    newest: dict[UUID | None, datetime] = {}
+    entries = []
+    for event in events:
+        before, newest[event.request_id] = newest.get(event.request_id), event.at
+        took = event.at - before if before and event.request_id else None
+        entries.append(Entry(event, requests.get(event.request_id), took, cash[event.seq], shares[event.seq]))
+    return entries
+
+
+def _by_revision(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    grouped: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row.trade_revision].append(row)
+    return grouped
+
+
+def courses(entries: Sequence[Entry]) -> list[Course]:
+    """Return how each request that these entries are about went, in the order of the chain."""
+    found: dict[UUID, Course] = {}
+    for entry in entries:
+        if entry.request is None:
+            continue
+        reached = found.setdefault(entry.request.pk, Course(entry.request, {})).reached
+        if milestone := _milestone(entry.event.kind, entry.request):
+            reached.setdefault(milestone, entry.event.at)
+    return sorted(found.values(), key=lambda one: one.request.seq)
+
+
+def _milestone(kind: str, request: TradeRequest) -> str | None:
+    """What an entry of this kind means to the request. A fill proves that the order was taken, and nothing else."""
+    if kind.endswith("_RECEIVED"):
+        return "RECEIVED"
+    if kind in ("VALIDATED", "BOOKED", "SENT"):
+        return kind
+    if kind == "EXCHANGE_FILL":
+        return "ANSWERED" if request.kind == Kind.NEW else None
+    answers = kind.startswith("EXCHANGE_") and not kind.startswith("EXCHANGE_PENDING_")
+    return "ANSWERED" if answers or kind in ("REFUSED", "WITHDRAWN") else None

@@ -1,0 +1,185 @@
+"""What happened to a trade, in plain words: for people on the phone, and for those who read the API's answers."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from brokerage.money import plain
+from trades.lifecycle import Kind, Side, TimeInForce
+from trades.models import Channel, Trade, TradeEvent, TradeRequest
+
+_THROUGH = {
+    Channel.MOBILE: "from the mobile app",
+    Channel.WEB: "from the website",
+    Channel.CALL: "by phone",
+    Channel.PARTNER: "through a partner",
+    Channel.API: "over the API",
+}
+_LASTS = {
+    TimeInForce.DAY: "good for the day",
+    TimeInForce.GTC: "good till cancelled",
+    TimeInForce.IOC: "immediate or cancel",
+    TimeInForce.FOK: "fill or kill",
+}
+_NOUN = {Kind.NEW: "order", Kind.AMEND: "change", Kind.CANCEL: "cancellation"}
+
+
+def sentence(trade: Trade, event: TradeEvent, request: TradeRequest | None) -> str:
+    """Tell one entry of the timeline. `request` is the one it is about; kinds unknown here are told by their name."""
+    tell = _SENTENCES.get(event.kind)
+    return tell(trade, event.data, request) if tell else in_words(event.kind, event.data)
+
+
+def told(reason: dict[str, Any] | None) -> str:
+    """A stored reason as a person reads it: the code, the sentence, the numbers; a dash if there is none."""
+    if not reason:
+        return "-"
+    details = dict(reason.get("details", {}))
+    also = details.pop("also", [])
+    return _with_numbers(
+        f"{reason['code']}: {reason['message']}", details | ({"also": ", ".join(also)} if also else {})
+    )
+
+
+def in_words(name: str, numbers: dict[str, Any]) -> str:
+    """A name of the code and what belongs to it: "Pending cancel (exec id E1)"."""
+    return _with_numbers(name.replace("_", " ").capitalize(), numbers)
+
+
+def grouped(amount: Decimal | int) -> str:
+    """A number with its thousands apart: 15100.5 → "15,100.50", 1000 → "1,000"."""
+    if isinstance(amount, int):
+        return f"{amount:,}"
+    whole, _, fraction = plain(amount).partition(".")
+    return f"{int(whole):,}.{fraction}" if int(whole) or amount >= 0 else f"-0.{fraction}"
+
+
+def _with_numbers(text: str, numbers: dict[str, Any]) -> str:
+    shown = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items() if value is not None)
+    return f"{text} ({shown})" if shown else text
+
+
+# --- One function per kind of entry ----------------------------------------------------------------------------------
+
+Telling = Callable[[Trade, dict[str, Any], TradeRequest | None], str]
+
+
+def _new_received(trade: Trade, data: dict[str, Any], request: TradeRequest) -> str:
+    terms = f"{trade.side.lower()} {grouped(request.quantity)} {trade.symbol} at {grouped(request.price)} or better"
+    return f"Order received {_from_whom(request)}: {terms}, {_LASTS[TimeInForce(trade.time_in_force)]}."
+
+
+def _amend_received(trade: Trade, data: dict[str, Any], request: TradeRequest) -> str:
+    return f"Change asked for {_from_whom(request)}: {grouped(request.quantity)} at {grouped(request.price)}."
+
+
+def _cancel_received(trade: Trade, data: dict[str, Any], request: TradeRequest) -> str:
+    return f"Cancellation asked for {_from_whom(request)}."
+
+
+def _from_whom(request: TradeRequest) -> str:
+    return f"{_THROUGH[Channel(request.channel)]}, by {request.placed_by}"
+
+
+def _booked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    blocked = Decimal(data.get("blocked", "0"))
+    if request and request.kind == Kind.CANCEL:
+        return "The cancellation is ready to be sent."
+    if blocked <= 0:
+        return "Booked: nothing more has to be blocked."
+    what = grouped(blocked) if trade.side == Side.BUY else f"{grouped(int(blocked))} {trade.symbol}"
+    return f"Booked: {what} blocked."
+
+
+def _refused(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    reason = (request and request.reason) or {"message": data.get("code", ""), "details": {}}
+    also = reason["details"].get("also", [])
+    return f"The {_noun(request)} was refused: {reason['message']}" + (f" (also {', '.join(also)})" if also else "")
+
+
+def _sent(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    return f"The {_noun(request)} was sent to the exchange."
+
+
+def _rejected(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    reason = data.get("text") or (request and request.reason and request.reason["message"])
+    return f"The exchange refused the {_noun(request)}" + (f": {reason}" if reason else ".")
+
+
+def _fill(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    verb = "bought" if trade.side == Side.BUY else "sold"
+    return f"Executed: {verb} {grouped(data['quantity'])} at {grouped(Decimal(data['price']))}."
+
+
+def _terms(text: str) -> Telling:
+    def tell(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+        quantity = data.get("quantity") or (request and request.quantity)
+        price = Decimal(data["price"]) if data.get("price") else request and request.price
+        terms = [grouped(quantity)] if quantity else []
+        terms += [f"at {grouped(price)}"] if price else []
+        return f"{text}: {' '.join(terms)} now." if terms else f"{text}."
+
+    return tell
+
+
+def _says(text: str) -> Telling:
+    """The same sentence each time, with the exchange's own words where it sent some."""
+
+    def tell(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+        return f"{text} ({data['text']})" if data.get("text") else text
+
+    return tell
+
+
+def _parked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    return f"The {_noun(request)} was set aside for a person to look at: {data.get('message', '')}"
+
+
+_ODD = {
+    "FILL_AFTER_END": "executed after the trade had ended",
+    "FILL_BEYOND_LIMIT": "executed at a worse price than the limit",
+    "OVERFILL": "more was executed than was asked for",
+    "REJECTED_AFTER_FILL": "the exchange refused the order after it had executed some of it",
+    "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
+}
+
+
+def _anomaly(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    numbers = dict(data)
+    code = numbers.pop("code", "")
+    return _with_numbers(f"Odd: {_ODD.get(code) or code.replace('_', ' ').lower()}", numbers)
+
+
+def _noun(request: TradeRequest | None) -> str:
+    return _NOUN[Kind(request.kind)] if request else "order"
+
+
+_SENTENCES: dict[str, Telling] = {
+    "NEW_RECEIVED": _new_received,
+    "AMEND_RECEIVED": _amend_received,
+    "CANCEL_RECEIVED": _cancel_received,
+    "VALIDATED": _says("Checked: nothing speaks against it."),
+    "BOOKED": _booked,
+    "REFUSED": _refused,
+    "WITHDRAWN": _says("Cancelled before it was sent to the exchange."),
+    "SENT": _sent,
+    "EXCHANGE_PENDING_NEW": _says("The exchange has the order and has not decided yet."),
+    "EXCHANGE_NEW": _says("The exchange accepted the order."),
+    "EXCHANGE_REJECTED": _rejected,
+    "EXCHANGE_FILL": _fill,
+    "EXCHANGE_PENDING_REPLACE": _says("The exchange is working on the change."),
+    "EXCHANGE_REPLACED": _terms("The exchange made the change"),
+    "EXCHANGE_PENDING_CANCEL": _says("The exchange is working on the cancellation."),
+    "EXCHANGE_CANCELED": _says("The exchange cancelled the order: nothing more will be executed."),
+    "EXCHANGE_CANCEL_REJECTED": _rejected,
+    "EXCHANGE_EXPIRED": _says("The order expired at the exchange."),
+    "EXCHANGE_DONE_FOR_DAY": _says("The exchange is done with the order for today."),
+    "EXCHANGE_SUSPENDED": _says("The exchange suspended the order."),
+    "EXCHANGE_RESTATED": _terms("The exchange restated the order"),
+    "ANOMALY": _anomaly,
+    "PARKED": _parked,
+    "UNPARKED": _says("Put back to work."),
+}
+
+KINDS = frozenset(_SENTENCES)
+"""Every kind of entry that a timeline may have."""
