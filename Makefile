@@ -38,5 +38,5 @@ lock: setup ## compile requirements*.in into requirements*.txt, with hashes
 	.venv/bin/python -m uv --no-cache pip compile --quiet --no-header --generate-hashes --output-file requirements.txt requirements.in
 	.venv/bin/python -m uv --no-cache pip compile --quiet --no-header --generate-hashes --output-file requirements-dev.txt requirements-dev.in
 
-clean: setup ## remove databases, queues and logs of the stacks here (not .venv, not the RabbitMQ download)
+clean: setup ## remove databases, queues and logs of the stacks here (not .venv, not the downloads)
 	@exec $(LOCAL) clean

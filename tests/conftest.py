@@ -13,6 +13,8 @@ from tests.factories import InstrumentFactory, TraderFactory, UserFactory
 from trades.audit import discrepancies
 from wallets import services as wallets
 
+pytest_plugins = ["tests.tools"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _append_only_tables_can_be_emptied_between_tests() -> Iterator[None]:

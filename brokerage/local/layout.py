@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # The stacks of `make demo` and `make test` lie in the folder of `make up`.
 NESTED_STACKS = ("demo", "test")
+# What was unpacked from Debian's packages: one copy for every stack of this clone.
+DOWNLOADS = {name: ROOT / "var" / name for name in ("rabbitmq-server", "promtool", "chromium")}
 SECRET_NAMES = (
     "django_secret_key",
     "postgres_superuser",
@@ -66,14 +68,9 @@ class Layout:
     def metrics(self) -> Path:
         return self.var / "metrics"
 
-    @property
-    def packages(self) -> Path:
-        """RabbitMQ as unpacked from Debian's packages: one copy for every stack of this clone."""
-        return ROOT / "var" / "rabbitmq-server"
-
     def wipe(self) -> None:
         """Remove everything of this stack but its lock, the downloads, and the stacks below it."""
-        kept = {"lock", "setup.lock", self.packages.name, *NESTED_STACKS}
+        kept = {"lock", "setup.lock", *DOWNLOADS, *NESTED_STACKS}
         for path in self.var.iterdir():
             if path.name in kept:
                 continue

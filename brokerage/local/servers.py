@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from brokerage.local import postgres, postgres_roles, rabbitmq
+from brokerage.local.layout import DOWNLOADS
 from brokerage.local.rabbitmq_packages import installation
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Servers:
     def start(self, *, throwaway: bool) -> None:
         """Start the private servers; `throwaway` gives up PostgreSQL's safety for the speed of tests."""
         if self._own_rabbitmq:
-            found = installation(self._layout.packages, say=self._say)
+            found = installation(DOWNLOADS["rabbitmq-server"], say=self._say)
             self._say(f"RabbitMQ {'.'.join(map(str, found.version))}: starting …")
             for program in rabbitmq.programs(self._layout, self._ports, self._secrets, found):
                 self._supervisor.start(program)

@@ -64,11 +64,11 @@ class TestLock:
             pass  # free again
 
     def test_wiping_keeps_the_downloads_and_the_stacks_below(self, tmp_path):
-        for folder in ("rabbitmq-server", "demo", "postgres", "log"):
+        for folder in ("rabbitmq-server", "chromium", "promtool", "demo", "postgres", "log"):
             (tmp_path / folder).mkdir()
         (tmp_path / "secrets.json").write_text("{}")
         Layout(tmp_path).wipe()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "rabbitmq-server"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["chromium", "demo", "promtool", "rabbitmq-server"]
 
 
 class TestPorts:

@@ -1,0 +1,50 @@
+"""The programs some tests run: promtool and Chromium. A pytest plugin that fetches them when a test asks for them.
+
+That is done before the first test, outside of its time limit and where the progress is seen.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brokerage.local import debian_programs
+from brokerage.local.debian_programs import Browser
+from brokerage.local.errors import StackError
+from brokerage.local.layout import DOWNLOADS
+
+FETCH: dict[str, Callable[..., Any]] = {"promtool": debian_programs.promtool, "chromium": debian_programs.chromium}
+FOUND = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find or fetch what the collected tests ask for; that it cannot be had is the failure of those tests alone."""
+    found = session.config.stash[FOUND] = {}
+    if session.config.option.collectonly:
+        return
+    asked_for = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    for name in FETCH.keys() & asked_for:
+        try:
+            found[name] = FETCH[name](DOWNLOADS[name], say=lambda text: print(text, flush=True))
+        except StackError as error:
+            found[name] = error
+
+
+@pytest.fixture(scope="session")
+def promtool(request: pytest.FixtureRequest) -> Path:
+    """Prometheus's own checker and tester of rules."""
+    return _found(request)
+
+
+@pytest.fixture(scope="session")
+def chromium(request: pytest.FixtureRequest) -> Browser:
+    """A Chromium: `with chromium.opened() as browser: page = browser.new_page()`."""
+    return _found(request)
+
+
+def _found(request: pytest.FixtureRequest) -> Any:
+    found = request.config.stash[FOUND][request.fixturename]
+    if isinstance(found, StackError):
+        pytest.fail(str(found), pytrace=False)
+    return found
