@@ -48,25 +48,40 @@ class Course:
         return None
 
 
-def read(trade_id: UUID, *, after: int = 0, limit: int = MOST) -> list[Entry]:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A stretch of a trade's timeline, and all of its requests."""
+
+    entries: list[Entry]
+    requests: list[TradeRequest]
+
+    def courses(self) -> list[Course]:
+        """How each request went, in the order of the chain, as far as these entries tell."""
+        courses = {request.pk: Course(request, {}) for request in self.requests}
+        for entry in self.entries:
+            if entry.request and (milestone := _milestone(entry.event.kind, entry.request)):
+                courses[entry.request.pk].reached.setdefault(milestone, entry.event.at)
+        return list(courses.values())
+
+
+def read(trade_id: UUID, *, after: int = 0, limit: int = MOST) -> Story:
     """Return up to `limit` entries behind revision `after`, oldest first: four queries, however long the story.
 
     What happens meanwhile is not in it: entries are read first, then what they refer to.
     """
     events = list(TradeEvent.objects.filter(trade_id=trade_id, seq__gt=after).order_by("seq")[:limit])
-    if not events:
-        return []
-    requests = {request.pk: request for request in TradeRequest.objects.filter(trade_id=trade_id)}
-    first, last = events[0].seq, events[-1].seq
-    cash = _by_revision(wallets.entries_of_trade(trade_id).filter(trade_revision__range=(first, last)))
-    shares = _by_revision(holdings.entries_of_trade(trade_id).filter(trade_revision__range=(first, last)))
+    requests = {row.pk: row for row in TradeRequest.objects.filter(trade_id=trade_id).order_by("seq")}
+    span = (events[0].seq, events[-1].seq) if events else (0, 0)
+    cash = _by_revision(wallets.entries_of_trade(trade_id).filter(trade_revision__range=span))
+    shares = _by_revision(holdings.entries_of_trade(trade_id).filter(trade_revision__range=span))
     newest: dict[UUID | None, datetime] = {}
     entries = []
     for event in events:
         before, newest[event.request_id] = newest.get(event.request_id), event.at
         took = event.at - before if before and event.request_id else None
-        entries.append(Entry(event, requests.get(event.request_id), took, cash[event.seq], shares[event.seq]))
-    return entries
+        request = requests.get(event.request_id) if event.request_id else None
+        entries.append(Entry(event, request, took, cash[event.seq], shares[event.seq]))
+    return Story(entries, list(requests.values()))
 
 
 def _by_revision(rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -74,18 +89,6 @@ def _by_revision(rows: Iterable[Any]) -> dict[int, list[Any]]:
     for row in rows:
         grouped[row.trade_revision].append(row)
     return grouped
-
-
-def courses(entries: Sequence[Entry]) -> list[Course]:
-    """Return how each request that these entries are about went, in the order of the chain."""
-    found: dict[UUID, Course] = {}
-    for entry in entries:
-        if entry.request is None:
-            continue
-        reached = found.setdefault(entry.request.pk, Course(entry.request, {})).reached
-        if milestone := _milestone(entry.event.kind, entry.request):
-            reached.setdefault(milestone, entry.event.at)
-    return sorted(found.values(), key=lambda one: one.request.seq)
 
 
 def _milestone(kind: str, request: TradeRequest) -> str | None:

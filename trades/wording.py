@@ -59,6 +59,42 @@ def _with_numbers(text: str, numbers: dict[str, Any]) -> str:
     return f"{text} ({shown})" if shown else text
 
 
+def moved(kind: str, amount: Decimal | int, blocked_change: Decimal | int, *, unit: str) -> str:
+    """Tell a movement of money (`unit` INR) or shares (`unit` INFY): "INR 398.00 given"."""
+    if kind in ("BLOCK", "RELEASE"):
+        return f"{_of(blocked_change, unit)} {'blocked' if blocked_change > 0 else 'released'}"
+    text = f"{_of(amount, unit)} {_VERBS[kind][amount > 0]}"
+    if blocked_change:
+        text += f", {_of(blocked_change, unit)} {'more blocked' if blocked_change > 0 else 'of the hold freed'}"
+    return text
+
+
+_VERBS = {  # the balance falls, the balance rises
+    "SETTLE": ("given", "received"),
+    "FEE": ("charged as a fee", "of the fee given back"),
+    "LOAN": ("lent by the house", "lent by the house"),
+    "REPAY": ("repaid to the house", "repaid to the house"),
+}
+
+
+def _of(amount: Decimal | int, unit: str) -> str:
+    """An amount of money has its unit in front, shares behind."""
+    return f"{grouped(abs(amount))} {unit}" if isinstance(amount, int) else f"{unit} {grouped(abs(amount))}"
+
+
+def lasting(seconds: float) -> str:
+    """A duration for people: "12 ms", "1.4 s", "3 min 4 s", "2 h 5 min", "3 d 4 h"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
 # --- One function per kind of entry ----------------------------------------------------------------------------------
 
 Telling = Callable[[Trade, dict[str, Any], TradeRequest | None], str]

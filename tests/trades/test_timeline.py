@@ -27,13 +27,13 @@ def story(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
             [(e.kind, e.amount, e.blocked_change, e.balance_after, e.blocked_after) for e in entry.cash],
             [(e.kind, e.amount, e.blocked_change, e.quantity_after, e.blocked_after) for e in entry.shares],
         )
-        for entry in timeline.read(trade_id)
+        for entry in timeline.read(trade_id).entries
     ]
 
 
 def sentences(trade_id: UUID) -> list[str]:
     trade = Trade.objects.get(pk=trade_id)
-    return [wording.sentence(trade, entry.event, entry.request) for entry in timeline.read(trade_id)]
+    return [wording.sentence(trade, entry.event, entry.request) for entry in timeline.read(trade_id).entries]
 
 
 class TestMovements:
@@ -85,29 +85,29 @@ class TestReading:
     def test_has_as_many_entries_as_the_revision_says(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
-        entries = timeline.read(trade)
+        entries = timeline.read(trade).entries
         assert [entry.event.seq for entry in entries] == [1, 2, 3, 4]
         assert Trade.objects.get(pk=trade).revision == 4
 
     def test_goes_on_behind_a_revision(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
-        assert [entry.event.seq for entry in timeline.read(trade, after=1, limit=2)] == [2, 3]
-        assert timeline.read(trade, after=4) == []
+        assert [entry.event.seq for entry in timeline.read(trade, after=1, limit=2).entries] == [2, 3]
+        assert timeline.read(trade, after=4).entries == []
 
     def test_takes_four_queries_however_long(self, alice: Trader, django_assert_num_queries: Any) -> None:
         trade = steps.place(alice, quantity=100)
         steps.run_to_sent()
         steps.tell(*(steps.fill(trade, 1, "100.00") for _ in range(20)))
         with django_assert_num_queries(4):
-            assert len(timeline.read(trade)) == 24
+            assert len(timeline.read(trade).entries) == 24
 
     def test_measures_the_time_since_the_entry_before_about_the_same_request(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.tell(steps.report(trade, "0"))
         steps.amend(trade, quantity=11)
-        entries = timeline.read(trade)
+        entries = timeline.read(trade).entries
         assert entries[0].took is None
         assert entries[1].took == entries[1].event.at - entries[0].event.at
         assert entries[-1].took is None  # the first about the amendment
@@ -120,7 +120,7 @@ class TestCourses:
         steps.tell(steps.report(trade, "A"), steps.report(trade, "0"))
         steps.amend(trade, quantity=11)
         steps.run_to_booked()
-        new, amend = timeline.courses(timeline.read(trade))
+        new, amend = timeline.read(trade).courses()
         assert list(new.reached) == ["RECEIVED", "VALIDATED", "BOOKED", "SENT", "ANSWERED"]
         assert new.reached["ANSWERED"] == TradeEvent.objects.get(trade=trade, kind="EXCHANGE_NEW").at
         assert list(amend.reached) == ["RECEIVED", "VALIDATED", "BOOKED"]
@@ -134,7 +134,7 @@ class TestCourses:
         steps.amend(trade, quantity=11)
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 1, "100.00"), steps.fill(trade, 1, "100.00", seq=2))
-        new, amend = timeline.courses(timeline.read(trade))
+        new, amend = timeline.read(trade).courses()
         assert "ANSWERED" in new.reached
         assert "ANSWERED" not in amend.reached
 

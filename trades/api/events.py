@@ -23,7 +23,7 @@ class EventsView(APIView):
     def get(self, request: Request, spoken: str) -> Response:
         wanted = Since.read_query(request)
         trade = trade_for(request.user, spoken)
-        entries = timeline.read(trade.pk, after=wanted["after"], limit=wanted["limit"])
+        entries = timeline.read(trade.pk, after=wanted["after"], limit=wanted["limit"]).entries
         last = entries[-1].event.seq if len(entries) == wanted["limit"] else None
         following = last and replace_query_param(request.build_absolute_uri(), "after", last)
         return Response(
