@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
-from brokerage.money import plain
+from brokerage.money import ZERO, plain
 from exchange.wire import (
     Envelope,
     MalformedMessage,
@@ -30,6 +30,7 @@ __all__ = [
     "ExecutionReport",
     "MalformedMessage",
     "MsgType",
+    "Terms",
     "encode",
     "new_order_single",
     "order_cancel_replace_request",
@@ -73,47 +74,50 @@ SIDE_NAMES = {code: name for name, code in SIDES.items()}
 TIME_IN_FORCE_NAMES = {code: name for name, code in TIMES_IN_FORCE.items()}
 
 
-def new_order_single(
-    *,
-    cl_ord_id: Any,
-    account: Any,
-    symbol: str,
-    side: str,
-    quantity: int,
-    price: Decimal,
-    time_in_force: str,
-    transact_time: datetime,
-    trade_id: Any,
-) -> dict[str, str]:
-    """The body of a `D`. Ids may be anything whose `str` is the id; `side` and `time_in_force` are our words."""
+class Terms(TypedDict):
+    """An order in our words. Ids may be anything whose `str` is the id."""
+
+    cl_ord_id: object
+    account: object
+    symbol: str
+    side: str
+    quantity: int
+    price: Decimal
+    time_in_force: str
+    transact_time: datetime
+    trade_id: object
+
+
+def new_order_single(**terms: Unpack[Terms]) -> dict[str, str]:
+    """The body of a `D`."""
     return {
-        "ClOrdID": str(cl_ord_id),
-        "Account": str(account),
-        "Symbol": symbol,
-        "Side": SIDES[side],
-        "OrderQty": str(quantity),
+        "ClOrdID": str(terms["cl_ord_id"]),
+        "Account": str(terms["account"]),
+        "Symbol": terms["symbol"],
+        "Side": SIDES[terms["side"]],
+        "OrderQty": str(terms["quantity"]),
         "OrdType": LIMIT,
-        "Price": plain(price),
-        "TimeInForce": TIMES_IN_FORCE[time_in_force],
-        "TransactTime": timestamp(transact_time),
-        "SecondaryClOrdID": str(trade_id),
+        "Price": plain(terms["price"]),
+        "TimeInForce": TIMES_IN_FORCE[terms["time_in_force"]],
+        "TransactTime": timestamp(terms["transact_time"]),
+        "SecondaryClOrdID": str(terms["trade_id"]),
     }
 
 
-def order_cancel_replace_request(*, orig_cl_ord_id: Any, **terms: Any) -> dict[str, str]:
+def order_cancel_replace_request(*, orig_cl_ord_id: object, **terms: Unpack[Terms]) -> dict[str, str]:
     """The body of a `G`: the full wished terms, as `new_order_single`, and which request of the chain they replace."""
     return {"OrigClOrdID": str(orig_cl_ord_id)} | new_order_single(**terms)
 
 
 def order_cancel_request(
     *,
-    cl_ord_id: Any,
-    orig_cl_ord_id: Any,
+    cl_ord_id: object,
+    orig_cl_ord_id: object,
     symbol: str,
     side: str,
     quantity: int,
     transact_time: datetime,
-    trade_id: Any,
+    trade_id: object,
 ) -> dict[str, str]:
     """The body of an `F`: cancel what is left."""
     return {
@@ -128,7 +132,7 @@ def order_cancel_request(
 
 
 def order_status_request(
-    *, ord_status_req_id: Any, cl_ord_id: Any, symbol: str, side: str, trade_id: Any
+    *, ord_status_req_id: object, cl_ord_id: object, symbol: str, side: str, trade_id: object
 ) -> dict[str, str]:
     """The body of an `H`: what do you know of this order? `ord_status_req_id` is fresh for each asking."""
     return {
@@ -169,6 +173,11 @@ class ExecutionReport:
     transact_time: datetime | None
     poss_resend: bool
     body: dict[str, str]
+
+    @property
+    def fill(self) -> tuple[int, Decimal]:
+        """Quantity and price of what was executed; `parse` refuses a fill without them."""
+        return self.last_qty or 0, self.last_px or ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

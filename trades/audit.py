@@ -3,7 +3,7 @@
 Runs after every database test, as a command, and on a schedule.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from uuid import UUID
 
@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 2_000
 
+
+Figure = Decimal | int
+"""Cash or shares."""
 
 def audit() -> list[Discrepancy]:
     """Compare everything with everything, in one snapshot. Returns what does not agree; empty when all is well."""
@@ -93,7 +96,7 @@ def _holds() -> Iterator[Discrepancy]:
     yield from _differences("I2_SHARES_BLOCKED", shares, holdings.blocked_by_trade())
 
 
-def _differences(code: str, expected: dict[UUID, Decimal], found: dict[UUID, Decimal]) -> Iterator[Discrepancy]:
+def _differences(code: str, expected: Mapping[UUID, Figure], found: Mapping[UUID, Figure]) -> Iterator[Discrepancy]:
     for pk in expected.keys() | found.keys():
         if expected.get(pk, ZERO) != found.get(pk, ZERO):
             yield Discrepancy(code, f"trade {pk}", str(expected.get(pk, ZERO)), str(found.get(pk, ZERO)))
@@ -101,7 +104,8 @@ def _differences(code: str, expected: dict[UUID, Decimal], found: dict[UUID, Dec
 
 def _executions() -> Iterator[Discrepancy]:
     """Each execution is settled once in cash and once in shares, with its own numbers, and nothing else is."""
-    cash, shares = {}, {}
+    cash: dict[str, Decimal] = {}
+    shares: dict[str, int] = {}
     for pk, side, quantity, worth in Execution.objects.values_list("pk", "side", "quantity", "value").iterator():
         sign = 1 if side == lifecycle.Side.BUY else -1
         cash[pk], shares[pk] = -sign * worth, sign * quantity
@@ -113,13 +117,14 @@ def _executions() -> Iterator[Discrepancy]:
     cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0) | ~Q(filled_notional=0))
     columns = ("pk", "filled_quantity", "filled_value", "filled_notional")
     filled = {pk: (quantity, worth, exact) for pk, quantity, worth, exact in cached.values_list(*columns)}
-    for pk in executed.keys() | filled.keys():
-        if executed.get(pk) != filled.get(pk):
-            yield Discrepancy("I4_FILLED", f"trade {pk}", str(executed.get(pk)), str(filled.get(pk)))
+    for trade_id in executed.keys() | filled.keys():
+        if executed.get(trade_id) != filled.get(trade_id):
+            expected, found = executed.get(trade_id), filled.get(trade_id)
+            yield Discrepancy("I4_FILLED", f"trade {trade_id}", str(expected), str(found))
 
 
 def _settlements(
-    code: str, expected: dict[str, Decimal], found: Iterable[tuple[UUID, str, Decimal]]
+    code: str, expected: Mapping[str, Figure], found: Iterable[tuple[UUID, str, Figure]]
 ) -> Iterator[Discrepancy]:
     missing = dict(expected)
     for _, execution, amount in found:

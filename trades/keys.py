@@ -39,7 +39,8 @@ class Answer:
     @property
     def revision(self) -> int:
         """The trade's revision at acceptance."""
-        return json.loads(self.body)["revision"]
+        revision: int = json.loads(self.body)["revision"]
+        return revision
 
 
 class KeyBusyError(Exception):
@@ -86,6 +87,8 @@ def known_answer(caller: Caller) -> Answer | None:
 @transaction_required
 def keep(caller: Caller, answer: Answer, *, now: datetime) -> None:
     """Store the answer of acceptance under its key, in the accepting commit."""
+    if caller.key is None:
+        raise ValueError("a call without a key")
     RequestKey.objects.create(
         trader_id=caller.trader_id,
         key=caller.key,

@@ -4,8 +4,11 @@ Nothing here is written but by `trades.store` and `trades.services.accept`, in t
 lock. An executed price and quantity are the exchange's word: no constraint relates them to ours.
 """
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 
 from brokerage.money import PRICE_PLACES, ZERO, plain
 from trades.lifecycle import Kind, Outcome, Side, Stage, Status, TimeInForce
@@ -31,8 +34,8 @@ def _choices(enum: type[Side | Kind | Stage | Outcome | Status]) -> list[tuple[s
     return [(member.value, member.value.replace("_", " ").capitalize()) for member in enum]
 
 
-def _price(**options: object) -> models.DecimalField:
-    return models.DecimalField(max_digits=24, decimal_places=PRICE_PLACES, **options)
+def _price() -> "models.DecimalField[Decimal | Combinable, Decimal]":
+    return models.DecimalField(max_digits=24, decimal_places=PRICE_PLACES)
 
 
 class Trade(models.Model):

@@ -10,9 +10,9 @@ from brokerage.models import Instrument, Trader
 from brokerage.money import plain
 from brokerage.reasons import Code, Reason
 from trades import lifecycle
+from trades.docket import Docket
 from trades.lifecycle import Kind, Side, Stage
 from trades.models import TradeRequest
-from trades.store import Docket
 
 
 @dataclass(frozen=True, slots=True)

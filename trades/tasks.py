@@ -17,22 +17,22 @@ from trades.services.validate import validate as validate_step
 log = structlog.get_logger(__name__)
 
 
-def _redelivered(task: Task) -> bool:
+def _redelivered(task: Task[Any, Any]) -> bool:
     return bool((task.request.delivery_info or {}).get("redelivered"))
 
 
 @shared_task(name="trades.tasks.validate", bind=True)
-def validate(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
+def validate(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
     attempt(validate_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.RECEIVED)
 
 
 @shared_task(name="trades.tasks.book", bind=True)
-def book(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
+def book(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
     attempt(book_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.VALIDATED)
 
 
 @shared_task(name="trades.tasks.send", bind=True)
-def send(self: Task, *, claims: Sequence[Claim], **_: Any) -> None:
+def send(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
     attempt(send_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.BOOKED)
 
 

@@ -106,8 +106,8 @@ class TestWorking:
 
     def test_a_request_refers_to_the_last_one_that_was_not_rejected(self) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000), asked(Kind.CANCEL, 4))
-        assert lifecycle.original_id(state, state.requests[3]) == "R3"
-        assert lifecycle.original_id(after(state, Report(Reported.CANCEL_REJECTED, "R3")), state.requests[3]) == "R2"
+        assert lifecycle.original_id(state, 4) == "R3"
+        assert lifecycle.original_id(after(state, Report(Reported.CANCEL_REJECTED, "R3")), 4) == "R2"
 
 
 class TestEnding:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from brokerage.money import ZERO, value
-from trades.lifecycle.facts import Kind, Outcome, Request, Side, Stage, State, Status, TimeInForce
+from trades.lifecycle.facts import Kind, Outcome, Side, Stage, State, Status, TimeInForce
 
 
 def is_ended(state: State) -> bool:
@@ -74,11 +74,11 @@ def wished(state: State) -> tuple[int, Decimal]:
     return state.quantity, state.price
 
 
-def original_id(state: State, request: Request) -> str:
+def original_id(state: State, seq: int) -> str:
     """OrigClOrdID (41) of a request: the last id of the chain before it that was not rejected; it may be pending."""
     earlier = [
         r.id
         for r in state.requests
-        if r.seq < request.seq and r.outcome in (None, Outcome.ACCEPTED) and r.stage in (Stage.BOOKED, Stage.SENT)
+        if r.seq < seq and r.outcome in (None, Outcome.ACCEPTED) and r.stage in (Stage.BOOKED, Stage.SENT)
     ]
     return earlier[-1] if earlier else state.new.id

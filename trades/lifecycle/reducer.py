@@ -122,7 +122,8 @@ def _replaced(state: State, named: Request | None, report: Report) -> State:
         if late:
             return state
         state = replace(state, terms_seq=named.seq)
-    return _terms(state, report.quantity or (named and named.quantity), report.price or (named and named.price))
+        return _terms(state, report.quantity or named.quantity, report.price or named.price)
+    return _terms(state, report.quantity, report.price)
 
 
 def _terms(state: State, quantity: int | None, price: Decimal | None) -> State:

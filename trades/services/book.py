@@ -17,9 +17,9 @@ from exchange.messages import MsgType
 from holdings import services as holdings
 from trades import lifecycle, rules, store
 from trades.leases import Claim
+from trades.docket import Docket
 from trades.lifecycle import Kind, Side, Stage
 from trades.models import TradeRequest
-from trades.store import Docket
 from wallets import services as wallets
 
 
@@ -84,25 +84,30 @@ class _Balances:
 def message(docket: Docket, request: TradeRequest, *, now: datetime) -> dict[str, Any]:
     """The message for the exchange, complete: every resend carries the same body."""
     trade = docket.trade
-    same = {
-        "cl_ord_id": str(request.pk),
+    terms: messages.Terms = {
+        "cl_ord_id": request.pk,
+        "account": trade.trader_id,
         "symbol": trade.symbol,
         "side": trade.side,
-        "transact_time": now,
-        "trade_id": str(trade.pk),
-    }
-    terms = {
-        "account": str(trade.trader_id),
         "quantity": request.quantity,
         "price": request.price,
         "time_in_force": trade.time_in_force,
     }
     if request.kind == Kind.NEW:
-        return {"MsgType": MsgType.NEW_ORDER_SINGLE, "Body": messages.new_order_single(**same, **terms)}
-    facts = docket.state.request(str(request.pk))
-    original = {"orig_cl_ord_id": lifecycle.original_id(docket.state, facts)}
+        "transact_time": now,
+        "trade_id": trade.pk,
+        return {"MsgType": MsgType.NEW_ORDER_SINGLE, "Body": messages.new_order_single(**terms)}
+    original = lifecycle.original_id(docket.state, request.seq)
     if request.kind == Kind.AMEND:
-        body = messages.order_cancel_replace_request(**same, **terms, **original)
+        body = messages.order_cancel_replace_request(orig_cl_ord_id=original, **terms)
         return {"MsgType": MsgType.ORDER_CANCEL_REPLACE_REQUEST, "Body": body}
-    body = messages.order_cancel_request(**same, **original, quantity=trade.quantity)
+    body = messages.order_cancel_request(
+        cl_ord_id=request.pk,
+        orig_cl_ord_id=original,
+        symbol=trade.symbol,
+        side=trade.side,
+        quantity=trade.quantity,
+        transact_time=now,
+        trade_id=trade.pk,
+    )
     return {"MsgType": MsgType.ORDER_CANCEL_REQUEST, "Body": body}

@@ -58,11 +58,12 @@ class Command(BaseCommand):
 
 def _trader(username: str, name: str) -> int:
     """The trader's number, made with its log-in unless it is there."""
-    user = User.objects.filter(username=username).first()
-    if user is None:
+    number = User.objects.filter(username=username).values_list("trader_id", flat=True).first()
+    if number is None:
         trader = Trader.objects.create(name=name, phone="+91 22 5550 0100")
-        user = User.objects.create_user(username, password=PASSWORD, trader=trader)
-    return user.trader_id
+        User.objects.create_user(username, password=PASSWORD, trader=trader)
+        number = trader.pk
+    return number
 
 
 def _staff(username: str, *, is_superuser: bool = False) -> None:
