@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu import Exchange, Queue
 
+from brokerage import exposition
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 STEPS = Exchange("trades", type="topic", durable=True)
@@ -125,3 +127,21 @@ def _keep_our_logging(**_: Any) -> None:
 def _drop_dead_connections(**_: Any) -> None:
     """A connection that died while the worker was idle is replaced before the step, not found out in it."""
     close_old_connections()
+
+
+# --- Metrics: each child counts in a file of its own, the master adds them up and serves them ------------------------
+
+
+@signals.worker_init.connect
+def _forget_earlier_life(**_: Any) -> None:
+    exposition.forget_earlier_life()
+
+
+@signals.worker_ready.connect
+def _serve_metrics(**_: Any) -> None:
+    exposition.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+
+
+@signals.worker_process_shutdown.connect
+def _forget_child(**_: Any) -> None:
+    exposition.forget_child(exposition.writer())

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from prometheus_client import multiprocess
+from brokerage import exposition
 
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 if os.environ.get("GUNICORN_ROLE") != "stream":  # an event loop has no use for threads
@@ -18,7 +18,11 @@ control_socket_disable = True  # it would stand in the home directory
 accesslog = None  # the application logs one line per thing that happened
 
 
+def on_starting(server: Any) -> None:
+    """Counters of an earlier life would be counted again."""
+    exposition.forget_earlier_life()
+
+
 def child_exit(server: Any, worker: Any) -> None:
-    """Keep the counters of a worker that ended and drop its gauges."""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        multiprocess.mark_process_dead(worker.pid)
+    """Keep what a worker that ended has counted, and drop its gauges."""
+    exposition.forget_child(worker.pid)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import environ
 
+from brokerage import exposition
 from brokerage.logs import configure_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -111,6 +112,9 @@ PIPELINE = {
 AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
 AUDIT_INTERVAL = env.float("AUDIT_INTERVAL", default=300.0)  # seconds
 
+METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
+METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics
+exposition.prepare()  # before the first metric is made
 # --- People and tokens -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokerage.User"
 PASSWORD_HASHERS = [

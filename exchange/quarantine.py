@@ -1,9 +1,12 @@
 """Where a message goes that cannot be applied: out of the way of the next one, whole, and with an alarm."""
 
 import hashlib
+from functools import partial
 
 import structlog
+from django.db import transaction
 
+from brokerage import metrics
 from exchange.models import Code, QuarantinedMessage
 
 log = structlog.get_logger(__name__)
@@ -23,8 +26,12 @@ def quarantine(
 ) -> None:
     """Keep the message's bytes with the reason and log an error line.
 
-    Safe to call again for a message that came again: the row is written once. Joins the caller's transaction, if any.
+    Safe to call again for a message that came again: the row is written, told and counted once. Joins the caller's
+    transaction, if any.
     """
+    digest = hashlib.sha256(body).hexdigest()
+    if QuarantinedMessage.objects.filter(queue=queue, code=code, digest=digest).exists():
+        return
     QuarantinedMessage.objects.bulk_create(
         [
             QuarantinedMessage(
@@ -32,7 +39,7 @@ def quarantine(
                 message_id=_storable(message_id, limit=255),
                 message_type=_storable(message_type, limit=32),
                 body=body,
-                digest=hashlib.sha256(body).hexdigest(),
+                digest=digest,
                 code=Code(code),
                 detail=_storable(detail, limit=10_000),
                 traceback=_storable(traceback, limit=100_000),
@@ -40,7 +47,13 @@ def quarantine(
         ],
         ignore_conflicts=True,
     )
-    log.error("message_quarantined", queue=queue, message_id=message_id, code=str(code))
+    tell = partial(_tell, queue=queue, message_id=_storable(message_id, limit=255), code=str(Code(code)))
+    transaction.on_commit(tell, robust=True)
+
+
+def _tell(*, queue: str, message_id: str, code: str) -> None:
+    metrics.messages_quarantined.labels(code).inc()
+    log.error("message_quarantined", queue=queue, message_id=message_id, code=code)
 
 
 def _storable(text: str, *, limit: int) -> str:

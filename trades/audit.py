@@ -11,6 +11,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Count, DecimalField, F, Max, Q, Sum
 
+from brokerage import metrics
 from brokerage.auditing import Discrepancy
 from brokerage.money import ZERO
 from holdings import audit as holdings_audit
@@ -25,9 +26,9 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 2_000
 
-
 Figure = Decimal | int
 """Cash or shares."""
+
 
 def audit() -> list[Discrepancy]:
     """Compare everything with everything, in one snapshot. Returns what does not agree; empty when all is well."""
@@ -54,6 +55,8 @@ def audit_and_report() -> list[Discrepancy]:
     for discrepancy in found:
         log.error("audit_discrepancy", code=discrepancy.code, subject=discrepancy.subject, detail=str(discrepancy))
     log.info("audit_done", discrepancies=len(found))
+    metrics.audit_discrepancies.set(len(found))
+    metrics.audit_finished.set_to_current_time()
     return found
 
 

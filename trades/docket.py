@@ -1,19 +1,16 @@
 """One trade with its requests, opened for change: what happens to it, and what has to be written afterwards."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from brokerage.reasons import Code, Reason, combine
 from trades import lifecycle
 from trades.lifecycle import Outcome, Side, Stage, State
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
-
-log = structlog.get_logger(__name__)
 
 FACTS = (
     "quantity",
@@ -31,6 +28,18 @@ FACTS = (
     "declared_at",
 )
 """The columns of a trade that are its facts, under the names the reducer has for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A request came to a stage, or got its outcome; `since` is when it had come to the stage before."""
+
+    request: TradeRequest
+    stage: Stage | None
+    outcome: Outcome | None
+    since: datetime
+    at: datetime
+
 
 TOO_LATE = Reason(Code.TOO_LATE, "The trade was over before this could be done.")
 
@@ -87,6 +96,9 @@ class Docket:
         self.events: list[TradeEvent] = []
         self.executions: list[Execution] = []
         self.reports: list[ExchangeReport] = []
+        self.progress: list[Progress] = []
+        self.filled_at: datetime | None = None
+        """When the trade became filled, if it did while it was open for change."""
         self._touched: set[UUID] = set()
 
     def row(self, request_id: UUID | str) -> TradeRequest | None:
@@ -101,6 +113,10 @@ class Docket:
     def hold_change(self) -> Decimal:
         """By how much what is blocked must change to fit the facts as they are now."""
         return lifecycle.hold(self.state) - self.held
+
+    @property
+    def is_filled(self) -> bool:
+        return self.state.filled_quantity >= self.state.quantity
 
     @property
     def held(self) -> Decimal:
@@ -122,7 +138,10 @@ class Docket:
         Returns the revision of that entry; anomalies follow with entries of their own. `reason` goes to `request` if
         the event refused it, and to the trade if it ended the trade without an order.
         """
+        was_filled = self.is_filled
         self.state, anomalies = lifecycle.apply(self.state, event)
+        if was_filled is not self.is_filled:
+            self.filled_at = None if was_filled else at
         for facts in self.state.requests:
             self._take_over(facts, reason=reason if request and facts.id == str(request.pk) else None, at=at)
         if self.state.rejected and self.trade.reason is None and reason:
@@ -159,7 +178,6 @@ class Docket:
         reason = combine(reasons)
         event, data = lifecycle.Refused(str(request.pk)), {"code": str(reason.code)}
         self.apply(event, kind="REFUSED", at=at, request=request, data=data, reason=reason)
-        log.info("refused", trade_id=str(self.trade.pk), cl_ord_id=str(request.pk), code=str(reason.code))
 
     def park(self, request: TradeRequest, reason: Reason, *, at: datetime) -> None:
         """Take a request out of the pipeline until a person looks at it. Its stage and its hold stay."""
@@ -208,8 +226,13 @@ class Docket:
         now = (str(facts.stage), facts.outcome and str(facts.outcome), facts.pending)
         if now == (row.stage, row.outcome, row.pending):
             return
-        if facts.stage is not Stage(row.stage):
-            row.tries = 0
+        further = facts.stage is not Stage(row.stage)
+        outcome = facts.outcome if row.outcome is None else None
+        if further or outcome:
+            stage = facts.stage if further else None
+            self.progress.append(Progress(row, stage, outcome, row.reached_at or row.created_at, at))
+        if further:
+            row.tries, row.reached_at = 0, at
             if facts.stage is Stage.SENT:
                 row.sent_at = at
         if facts.outcome is Outcome.REJECTED and row.outcome is None:

@@ -7,7 +7,7 @@ columns; `FOR UPDATE SKIP LOCKED` lets several dispatchers share the work.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -30,12 +30,15 @@ class Batch:
 
     stage: Stage
     claims: list[Claim]
+    rows: list[TradeRequest] = field(default_factory=list, compare=False)
+    """The same requests, with the trades they are about: for those who tell of them."""
 
 
 def batches_in_flight() -> int:
     """Count the batches that workers still have: each lease's end is one moment of one claiming transaction."""
     counted = TradeRequest.objects.filter(due_at__gt=Now(), claim__gt=0).aggregate(n=Count("due_at", distinct=True))
-    return counted["n"]
+    in_flight: int = counted["n"]
+    return in_flight
 
 
 @retrying
@@ -43,8 +46,8 @@ def claim_due(limit: int) -> list[Batch]:
     """Lease up to `limit` requests that are due and that nobody else is claiming; one batch per stage."""
     config = settings.PIPELINE
     with transaction.atomic(durable=True):
-        due = TradeRequest.objects.filter(due_at__lte=Now()).only("id", "stage", "claim").order_by("due_at", "id")
-        rows = claim(due, limit)
+        due = TradeRequest.objects.filter(due_at__lte=Now()).order_by("due_at", "id").select_related("trade")
+        rows = claim(due.only("id", "stage", "claim", "trade__trader_id"), limit)
         if not rows:
             return []
         first, later = timedelta(seconds=config["LEASE"]), timedelta(seconds=config["LEASE_MAX"])
@@ -52,10 +55,11 @@ def claim_due(limit: int) -> list[Batch]:
             due_at=Now() + Case(When(claim=0, then=Value(first)), default=Value(min(first * 2, later))),
             claim=F("claim") + 1,
         )
-    by_stage: dict[Stage, list[Claim]] = defaultdict(list)
+    by_stage: dict[Stage, list[TradeRequest]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.pk):
-        by_stage[Stage(row.stage)].append((str(row.pk), row.claim + 1))
-    return [Batch(stage, claims) for stage, claims in by_stage.items()]
+        row.claim += 1
+        by_stage[Stage(row.stage)].append(row)
+    return [Batch(stage, [(str(row.pk), row.claim) for row in rows], rows) for stage, rows in by_stage.items()]
 
 
 @retrying

@@ -26,6 +26,7 @@ from trades import leases, tasks
 from trades.leases import Batch
 from trades.lifecycle import Stage
 from trades.services.apply import apply_reports
+from trades.telling import tell_dispatched
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ def dispatch_once() -> int:
             if any(lease > 1 for _, lease in batch.claims):
                 declare_queues()  # a second lease means that something was lost: perhaps a queue
             publish(batch)
+            tell_dispatched(batch.stage, batch.rows)
         except BROKER_ERRORS as error:
             for waiting in batches[number:]:
                 leases.give_back(waiting.claims)

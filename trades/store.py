@@ -10,15 +10,19 @@ A constant number of statements, however many trades.
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from brokerage.db import fetch_many, insert_many, lock_many, transaction_required, update_many
 from trades.docket import FACTS, Docket, is_unfinished
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeRequest
+from trades.telling import tell
 
 _TRADE_COLUMNS = (*FACTS, "reason", "status", "hold_cash", "hold_shares", "revision", "updated_at")
-_REQUEST_COLUMNS = ("stage", "outcome", "pending", "reason", "parked", "message", "tries", "sent_at")
+_REQUEST_COLUMNS = ("stage", "outcome", "pending", "reason", "parked", "message", "tries", "reached_at", "sent_at")
 
 
 @transaction_required
@@ -83,6 +87,7 @@ def write(dockets: Iterable[Docket], *, at: datetime) -> None:
     insert_many([report for docket in changed for report in docket.reports])
     insert_many([execution for docket in changed for execution in docket.executions])
     insert_many([event for docket in changed for event in docket.events])
+    transaction.on_commit(partial(tell, changed), robust=True)
 
 
 def _set_due(rows: Sequence[TradeRequest], due_at: datetime | None) -> None:

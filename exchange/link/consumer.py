@@ -8,6 +8,7 @@ from itertools import count
 import amqp
 import structlog
 
+from brokerage import metrics
 from brokerage.db import is_passing
 from exchange.link.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer
 
@@ -68,13 +69,16 @@ class Consumer:
     def run(self) -> None:
         """Consume until `stop`, over any number of connections."""
         pause = BACK_OFF
+        metrics.exchange_link_up.labels(self._queue.name).set(0)
         while not self._stopping:
             try:
                 self._open()
+                metrics.exchange_link_up.labels(self._queue.name).set(1)
                 pause = BACK_OFF
                 while not self._stopping:
                     self._once()
             except ERRORS as error:
+                metrics.exchange_link_up.labels(self._queue.name).set(0)
                 log.warning("link_down", queue=self._queue.name, address=self._connector.address, error=str(error))
                 self._drop()
                 self._sleep(pause)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import amqp
 import structlog
 
+from brokerage import metrics
 from exchange.link.connection import ERRORS, ORDERS, Connector, LinkDown, Queue, declare_with_peer
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Publisher:
             return
         try:
             channel = self._ready_channel()
+            begin = time.perf_counter()
             for message in messages:
                 self._tag += 1
                 self._waiting.add(self._tag)
@@ -84,14 +86,18 @@ class Publisher:
             self._wait_for_confirms(channel.connection)
         except LinkDown:
             self._drop()
+            metrics.exchange_link_up.labels(self._queue.name).set(0)
             raise
         except Exception as error:  # py-amqp also raises AttributeError and the like when a connection breaks
             self._drop()
+            metrics.exchange_link_up.labels(self._queue.name).set(0)
             raise LinkDown(f"{self._connector.address}: {error or type(error).__name__}") from error
         except BaseException:  # a signal's exception in the middle: late confirms are for nobody
             self._drop()
             raise
         self._used_at = self._clock()
+        metrics.publish_confirm_seconds.labels(self._queue.name).observe(time.perf_counter() - begin)
+        metrics.exchange_link_up.labels(self._queue.name).set(1)
 
     def close(self) -> None:
         """Close the connection; the next `publish` opens another."""

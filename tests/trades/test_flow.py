@@ -1,6 +1,7 @@
 """A trade's plain life on a real database: accepted, validated, booked, sent, filled; amended, cancelled, refused."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import structlog
@@ -100,9 +101,11 @@ class TestRefusing:
         details = {"needed": "100100.00", "available": "100000.00", "short": "100.00"}
         assert trade(pk).reason["details"] == details
 
-    def test_is_in_the_timeline_and_in_the_log(self, alice: Trader, share: Instrument) -> None:
+    def test_is_in_the_timeline_and_in_the_log(
+        self, alice: Trader, share: Instrument, django_capture_on_commit_callbacks: Any
+    ) -> None:
         pk = steps.place(alice, quantity=1001)
-        with structlog.testing.capture_logs() as lines:
+        with structlog.testing.capture_logs() as lines, django_capture_on_commit_callbacks(execute=True):
             steps.run_to_booked()
         assert TradeEvent.objects.get(trade_id=pk, kind="REFUSED").data == {"code": "INSUFFICIENT_FUNDS"}
         [line] = [line for line in lines if line["event"] == "refused"]

@@ -12,22 +12,21 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from structlog.contextvars import bound_contextvars
 from uuid_utils.compat import uuid7
 
 from brokerage.db import retrying
 from brokerage.money import CURRENCY
 from brokerage.reasons import Code, Reason
 from trades import keys, lifecycle, selectors, store
+from trades.docket import Docket
 from trades.keys import Answer, Caller
 from trades.lifecycle import Kind, Stage, Status
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.reference import reference
-from trades.store import Docket
-
-log = structlog.get_logger(__name__)
+from trades.telling import tell_accepted
 
 
 class ConflictError(Exception):
@@ -139,6 +138,7 @@ def _once(
     """
     runs = count()
 
+    @bound_contextvars(step="accept")
     @retrying
     def accept_once() -> Answer:
         with transaction.atomic(durable=True):
@@ -152,8 +152,7 @@ def _once(
             if caller.key:
                 keys.keep(caller, answer, now=now)
         if requests[-1].pk == request_id:
-            ids = {"trade_id": str(trade.pk), "cl_ord_id": str(request_id), "trader_id": trade.trader_id}
-            log.info("accepted", kind=str(requests[-1].kind), step="accept", **ids)
+            tell_accepted(trade, requests[-1])
         return answer
 
     return accept_once()
@@ -214,7 +213,8 @@ def _new_request(
 def _next_number() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('trades_reference')")
-        return cursor.fetchone()[0]
+        number: int = cursor.fetchone()[0]
+    return number
 
 
 def _open(trade_id: UUID, check: Callable[[Trade], None]) -> Docket:

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
+from brokerage import metrics
 from brokerage.db import retrying
 from brokerage.money import plain, value
 from brokerage.reasons import Code, Reason
@@ -25,12 +26,10 @@ from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
 from holdings import services as holdings
 from trades import lifecycle, store
+from trades.docket import Docket
 from trades.lifecycle import Reported, Side
 from trades.models import ExchangeReport, Execution, Trade, TradeRequest
-from trades.store import Docket
 from wallets import services as wallets
-
-log = structlog.get_logger(__name__)
 
 _REPORTED = {
     ExecType.PENDING_NEW: Reported.PENDING_NEW,
@@ -60,6 +59,7 @@ class _Movement:
     execution: Execution | None
 
 
+@bound_contextvars(step="apply")
 @retrying
 def apply_reports(reports: Sequence[Report]) -> None:
     """Apply a batch in the order in which it came. Commits all of it or raises; safe to run any number of times.
@@ -74,7 +74,8 @@ def apply_reports(reports: Sequence[Report]) -> None:
         known = _known([report.message for report in reports])
         movements: list[_Movement] = []
         for report in reports:
-            docket = dockets.get(_trade_id(report.message, trade_of))
+            trade_id = _trade_id(report.message, trade_of)
+            docket = dockets.get(trade_id) if trade_id else None
             if docket is None:
                 _set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
             elif isinstance(report.message, CancelReject):
@@ -82,9 +83,10 @@ def apply_reports(reports: Sequence[Report]) -> None:
             elif report.message.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL):
                 _set_aside(report, Quarantine.UNSUPPORTED, "corrections and busts are booked by hand")
             elif report.message.exec_type is not ExecType.ORDER_STATUS:
-                movements += _execution_report(docket, report, known, now=now)
+                movements += _execution_report(docket, report, report.message, known, now=now)
         _post(movements)
         store.write(dockets.values(), at=now)
+    metrics.batch_size.labels("apply").observe(len(reports))
 
 
 # --- Whose report it is ----------------------------------------------------------------------------------------------
@@ -92,7 +94,8 @@ def apply_reports(reports: Sequence[Report]) -> None:
 
 def _route(messages: Iterable[ExecutionReport | CancelReject]) -> dict[str, UUID]:
     """Map every id that the messages name and that is ours to its trade: two queries."""
-    named = {_uuid(name) for message in messages for name in (message.cl_ord_id, message.trade_ref)} - {None}
+    names = (name for message in messages for name in (message.cl_ord_id, message.trade_ref))
+    named = {found for name in names if (found := _uuid(name))}
     by_request = TradeRequest.objects.filter(pk__in=named).values_list("pk", "trade_id")
     trades = Trade.objects.filter(pk__in=named).values_list("pk", flat=True)
     return {str(pk): trade_id for pk, trade_id in by_request} | {str(pk): pk for pk in trades}
@@ -136,11 +139,10 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
 
 
 def _execution_report(
-    docket: Docket, report: Report, known: dict[str, ExchangeReport], *, now: datetime
+    docket: Docket, report: Report, message: ExecutionReport, known: dict[str, ExchangeReport], *, now: datetime
 ) -> list[_Movement]:
-    message = report.message
     if message.exec_id in known:
-        _again(docket, report, known[message.exec_id], now=now)
+        _again(docket, report, message, known[message.exec_id], now=now)
         return []
     first = ExchangeReport(exec_id=message.exec_id, trade_id=docket.trade.pk, body=message.body, received_at=now)
     known[message.exec_id] = first
@@ -149,10 +151,7 @@ def _execution_report(
     row = docket.row(_uuid(message.cl_ord_id) or "")
     if row is None and reported is Reported.REJECTED:
         row = docket.requests[0]  # only the trade is named: its order is refused
-    if reported is Reported.FILL:
-        quantity, price = message.last_qty, message.last_px
-    else:
-        quantity, price = message.order_qty, message.price
+    quantity, price = message.fill if reported is Reported.FILL else (message.order_qty, message.price)
     event = lifecycle.Report(reported, str(row.pk) if row else None, quantity, price, message.transact_time)
     reason = None
     if reported is Reported.REJECTED:
@@ -161,7 +160,6 @@ def _execution_report(
     data = _data(message, reported)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data, reason=reason)
     execution = _execution(docket, message, now=now) if reported is Reported.FILL else None
-    log.info("applied", trade_id=str(docket.trade.pk), report=str(reported), status=docket.trade.status, step="apply")
     return [_movement(docket, revision, execution)]
 
 
@@ -172,9 +170,8 @@ def _movement(docket: Docket, revision: int, execution: Execution | None = None)
     return movement
 
 
-def _again(docket: Docket, report: Report, earlier: ExchangeReport, *, now: datetime) -> None:
+def _again(docket: Docket, report: Report, message: ExecutionReport, earlier: ExchangeReport, *, now: datetime) -> None:
     """A report whose ExecID is known: nothing happens; another trade or other numbers under it are a mistake."""
-    message = report.message
     numbers = ("ExecType", "LastQty", "LastPx", "ExecRefID")
     other = earlier.trade_id != docket.trade.pk
     if other or any(message.body.get(name) != earlier.body.get(name) for name in numbers):
@@ -185,16 +182,16 @@ def _again(docket: Docket, report: Report, earlier: ExchangeReport, *, now: date
 
 
 def _execution(docket: Docket, message: ExecutionReport, *, now: datetime) -> Execution:
-    trade = docket.trade
+    trade, (quantity, price) = docket.trade, message.fill
     execution = Execution(
         exec_id=message.exec_id,
         trade=trade,
         trader_id=trade.trader_id,
         symbol=trade.symbol,
         side=trade.side,
-        quantity=message.last_qty,
-        price=message.last_px,
-        value=value(message.last_qty, message.last_px),
+        quantity=quantity,
+        price=price,
+        value=value(quantity, price),
         executed_at=message.transact_time,
         received_at=now,
     )
@@ -206,7 +203,8 @@ def _data(message: ExecutionReport, reported: Reported) -> dict[str, Any]:
     """What the timeline keeps of a report: its id and its numbers."""
     data: dict[str, Any] = {"exec_id": message.exec_id}
     if reported is Reported.FILL:
-        data |= {"quantity": message.last_qty, "price": plain(message.last_px)}
+        quantity, price = message.fill
+        data |= {"quantity": quantity, "price": plain(price)}
     elif reported in (Reported.REPLACED, Reported.RESTATED):
         data |= {"quantity": message.order_qty, "price": plain(message.price) if message.price else None}
     return data | ({"text": message.text} if message.text else {})

@@ -6,25 +6,30 @@ are never tries: the batch gives its leases back and is dispatched again.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from brokerage.db import is_passing, retrying
 from brokerage.reasons import Code, Reason
 from exchange.link import LinkDown
 from trades import leases, store
+from trades.docket import Docket
 from trades.leases import Claim
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
+from trades.telling import ids
 
 log = structlog.get_logger(__name__)
 
 
 class Step(Protocol):
+    __name__: str
+
     def __call__(self, claims: Sequence[Claim], *, now: datetime) -> None: ...
 
 
@@ -35,12 +40,13 @@ def attempt(step: Step, claims: Sequence[Claim], *, redelivered: bool, stage: St
     that the one to blame is found however the process dies. What is not at `stage`, where the step begins, it cannot
     have died on.
     """
-    if redelivered:
-        for claim in claims:
-            if _begin(claim, stage):
-                _run(step, [claim], counted=True)
-    else:
-        _run(step, claims, counted=False)
+    with bound_contextvars(step=step.__name__):
+        if redelivered:
+            for claim in claims:
+                if _begin(claim, stage):
+                    _run(step, [claim], counted=True)
+        else:
+            _run(step, claims, counted=False)
 
 
 def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
@@ -57,10 +63,16 @@ def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
             _run(step, claims[:middle], counted=False)
             _run(step, claims[middle:], counted=False)
         else:
-            log.exception("step_failed", cl_ord_id=claims[0][0])
+            log.exception("step_failed", **_ids(claims[0]))
             if not counted:
                 _change_tries(claims[0], +1)
             _give_up_or_back(claims[0], error)
+
+
+def _ids(claim: Claim) -> dict[str, Any]:
+    """Whose request it is, for the log."""
+    row = TradeRequest.objects.select_related("trade").get(pk=claim[0])
+    return ids(row.trade, row)
 
 
 def _begin(claim: Claim, stage: Stage | None) -> bool:
@@ -68,7 +80,7 @@ def _begin(claim: Claim, stage: Stage | None) -> bool:
     return _with_row(claim, _count_or_park, stage=stage)
 
 
-def _count_or_park(docket: store.Docket, row: TradeRequest) -> bool:
+def _count_or_park(docket: Docket, row: TradeRequest) -> bool:
     if row.tries >= settings.PIPELINE["TRIES"]:
         _park(docket, row, "the worker died on it")
         return False
@@ -78,7 +90,7 @@ def _count_or_park(docket: store.Docket, row: TradeRequest) -> bool:
 
 
 def _change_tries(claim: Claim, change: int) -> None:
-    def count(docket: store.Docket, row: TradeRequest) -> bool:
+    def count(docket: Docket, row: TradeRequest) -> bool:
         row.tries = max(0, row.tries + change)
         docket.touch(row)
         return True
@@ -87,7 +99,7 @@ def _change_tries(claim: Claim, change: int) -> None:
 
 
 def _give_up_or_back(claim: Claim, error: Exception) -> None:
-    def park_if_spent(docket: store.Docket, row: TradeRequest) -> bool:
+    def park_if_spent(docket: Docket, row: TradeRequest) -> bool:
         if row.tries < settings.PIPELINE["TRIES"]:
             return False
         _park(docket, row, f"{type(error).__name__}: {error}"[:500])
@@ -97,16 +109,13 @@ def _give_up_or_back(claim: Claim, error: Exception) -> None:
         leases.give_back([claim])
 
 
-def _park(docket: store.Docket, row: TradeRequest, cause: str) -> None:
+def _park(docket: Docket, row: TradeRequest, cause: str) -> None:
     reason = Reason(Code.STEP_FAILED, f"After {row.stage} the next step failed {row.tries} times: {cause}")
     docket.park(row, reason, at=timezone.now())
-    log.error("parked", trade_id=str(docket.trade.pk), cl_ord_id=str(row.pk), cause=cause)
 
 
 @retrying
-def _with_row(
-    claim: Claim, change: Callable[[store.Docket, TradeRequest], bool], *, stage: Stage | None = None
-) -> bool:
+def _with_row(claim: Claim, change: Callable[[Docket, TradeRequest], bool], *, stage: Stage | None = None) -> bool:
     """Change one request that is still ours under its trade's lock. False when it is not ours any more."""
     with transaction.atomic(durable=True):
         found = store.open_claimed([claim], stage=stage)

@@ -10,14 +10,15 @@ from typing import Any
 
 from django.db import transaction
 
+from brokerage import metrics
 from brokerage.db import retrying
 from brokerage.reasons import Reason
 from exchange import messages
 from exchange.messages import MsgType
 from holdings import services as holdings
 from trades import lifecycle, rules, store
-from trades.leases import Claim
 from trades.docket import Docket
+from trades.leases import Claim
 from trades.lifecycle import Kind, Side, Stage
 from trades.models import TradeRequest
 from wallets import services as wallets
@@ -47,6 +48,7 @@ def book(claims: Sequence[Claim], *, now: datetime) -> None:
                 docket.record_hold()
         balances.post()
         store.write((docket for docket, _ in work), at=now)
+    metrics.batch_size.labels("book").observe(len(work))
 
 
 class _Balances:
@@ -92,10 +94,10 @@ def message(docket: Docket, request: TradeRequest, *, now: datetime) -> dict[str
         "quantity": request.quantity,
         "price": request.price,
         "time_in_force": trade.time_in_force,
-    }
-    if request.kind == Kind.NEW:
         "transact_time": now,
         "trade_id": trade.pk,
+    }
+    if request.kind == Kind.NEW:
         return {"MsgType": MsgType.NEW_ORDER_SINGLE, "Body": messages.new_order_single(**terms)}
     original = lifecycle.original_id(docket.state, request.seq)
     if request.kind == Kind.AMEND:

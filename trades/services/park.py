@@ -4,14 +4,17 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from structlog.contextvars import bound_contextvars
 
 from brokerage.db import retrying
 from brokerage.reasons import Code, Reason
 from trades import store
+from trades.docket import Docket
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 
 
+@bound_contextvars(step="park")
 @retrying
 def park(request_id: UUID, *, why: str, now: datetime) -> bool:
     """Park a request that the pipeline still has to finish. False when there is nothing to park."""
@@ -24,6 +27,7 @@ def park(request_id: UUID, *, why: str, now: datetime) -> bool:
         return True
 
 
+@bound_contextvars(step="park")
 @retrying
 def unpark(request_id: UUID, *, now: datetime) -> bool:
     """Let a parked request go on from the stage it had reached. False when it is not parked."""
@@ -36,7 +40,5 @@ def unpark(request_id: UUID, *, now: datetime) -> bool:
         return True
 
 
-def _open(request_id: UUID) -> tuple[store.Docket, TradeRequest]:
-    trade_id = TradeRequest.objects.values_list("trade_id", flat=True).get(pk=request_id)
-    docket = store.open_dockets([trade_id])[trade_id]
-    return docket, docket.row(request_id)
+def _open(request_id: UUID) -> tuple[Docket, TradeRequest]:
+    return store.open_rows([request_id])[request_id]

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from brokerage import metrics
 from brokerage.db import retrying
 from exchange.link import WINDOW, Outgoing, Publisher
 from exchange.messages import encode
@@ -23,8 +23,6 @@ from trades import lifecycle, store
 from trades.leases import Claim
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
-
-log = structlog.get_logger(__name__)
 
 _publisher = Publisher(settings.EXCHANGE_URL)
 
@@ -37,6 +35,7 @@ def send(claims: Sequence[Claim], *, now: datetime) -> None:
             continue
         _publisher.publish([_outgoing(row, at=now) for row in window])
         note_sent([row.pk for row in window], now=timezone.now())
+        metrics.batch_size.labels("send").observe(len(window))
 
 
 def _still_ours(claims: Sequence[Claim]) -> list[TradeRequest]:
@@ -51,7 +50,7 @@ def _still_ours(claims: Sequence[Claim]) -> list[TradeRequest]:
 
 def _outgoing(row: TradeRequest, *, at: datetime) -> Outgoing:
     """The frozen body in a fresh envelope. Under a second lease or after a try it may be outside already."""
-    message: dict[str, Any] = row.message
+    message: dict[str, Any] = row.message or {}
     resend = row.claim > 1 or row.tries > 0
     body = encode(message["MsgType"], message["Body"], sending_time=at, poss_resend=resend)
     return Outgoing(str(row.pk), body)
@@ -65,5 +64,4 @@ def note_sent(request_ids: Sequence[UUID], *, now: datetime) -> None:
         for docket, row in rows.values():
             if row.stage == Stage.BOOKED and row.outcome is None:
                 docket.apply(lifecycle.Advanced(str(row.pk), Stage.SENT), kind="SENT", at=now, request=row)
-                log.info("sent", trade_id=str(docket.trade.pk), cl_ord_id=str(row.pk), kind=row.kind, step="send")
         store.write((docket for docket, _ in rows.values()), at=now)

@@ -6,14 +6,15 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from brokerage import metrics
 from brokerage.db import retrying
 from brokerage.reasons import Reason
 from holdings import selectors as holdings
 from trades import lifecycle, rules, store
+from trades.docket import Docket
 from trades.leases import Claim
 from trades.lifecycle import Side, Stage
 from trades.models import TradeRequest
-from trades.store import Docket
 from wallets import selectors as wallets
 
 
@@ -37,6 +38,7 @@ def validate(claims: Sequence[Claim], *, now: datetime) -> None:
                 event = lifecycle.Advanced(str(request.pk), Stage.VALIDATED)
                 docket.apply(event, kind="VALIDATED", at=now, request=request)
         store.write(dockets, at=now)
+    metrics.batch_size.labels("validate").observe(len(work))
 
 
 Available = dict[tuple[int, str], Decimal]

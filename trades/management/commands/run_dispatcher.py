@@ -2,8 +2,10 @@ import threading
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from brokerage import exposition
 from brokerage.process import on_stop
 from trades.pipeline import dispatch_forever
 
@@ -16,6 +18,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         stopping = threading.Event()
         on_stop(stopping.set)
+        exposition.forget_earlier_life()
+        exposition.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
         log.info("dispatcher_ready")
         dispatch_forever(stopping.is_set)
         log.info("dispatcher_stopped")

@@ -1,0 +1,28 @@
+"""What waits, read from the database: nothing may wait unseen."""
+
+from django.db import connection
+
+from brokerage.metrics import STANDING
+from brokerage.standing import Figures
+
+# Each figure from its partial index: what waits is little, whatever the tables hold.
+_SQL = """
+SELECT due.n, due.age, unprocessed.n, unprocessed.age, unconfirmed.n, unconfirmed.age, parked.n, quarantined.n
+FROM (SELECT count(*) AS n, extract(epoch FROM now() - min(due_at)) AS age
+      FROM trades_traderequest WHERE due_at <= now()) AS due,
+     (SELECT count(*) AS n, extract(epoch FROM now() - min(created_at)) AS age
+      FROM trades_traderequest WHERE NOT stage = 'SENT' AND outcome IS NULL AND parked IS NULL) AS unprocessed,
+     (SELECT count(*) AS n, extract(epoch FROM now() - min(sent_at)) AS age
+      FROM trades_traderequest WHERE stage = 'SENT' AND outcome IS NULL) AS unconfirmed,
+     (SELECT count(*) AS n FROM trades_traderequest WHERE parked IS NOT NULL) AS parked,
+     (SELECT count(*) AS n FROM exchange_quarantinedmessage) AS quarantined
+"""
+
+
+def figures() -> Figures:
+    """How many requests wait for what, and for how many seconds the oldest does. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL)
+        found = cursor.fetchone()
+    _, *names = STANDING
+    return {name: max(0.0, float(figure or 0)) for name, figure in zip(names, found, strict=True)}
