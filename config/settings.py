@@ -8,6 +8,7 @@ from pathlib import Path
 import environ
 
 from brokerage import exposition
+from brokerage.api import preface
 from brokerage.logs import configure_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -38,6 +39,8 @@ INSTALLED_APPS = [
     "django_prometheus",
     "rest_framework",
     "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
@@ -110,11 +113,11 @@ PIPELINE = {
     "UNCONFIRMED_AFTER": env.float("UNCONFIRMED_AFTER", default=15.0),  # seconds
 }
 AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
-AUDIT_INTERVAL = env.float("AUDIT_INTERVAL", default=300.0)  # seconds
-
 METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics
 exposition.prepare()  # before the first metric is made
+AUDIT_INTERVAL = env.float("AUDIT_INTERVAL", default=300.0)  # seconds
+
 # --- People and tokens -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokerage.User"
 PASSWORD_HASHERS = [
@@ -137,10 +140,12 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["brokerage.api.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "brokerage.api.negotiation.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "brokerage.api.openapi.Description",
     "EXCEPTION_HANDLER": "brokerage.api.problems.handler",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+SPECTACULAR_SETTINGS = preface.SETTINGS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 # --- Safety in the browser -------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ MOST = 2**63 - 1
 class OfTrader(Shape):
     """A query that may name the trader it is about."""
 
-    trader_id = WholeNumberInQuery(least=1, most=MOST, required=False)
+    trader_id = WholeNumberInQuery(
+        least=1, most=MOST, required=False, help_text="Whose. Staff name a trader; a trader may name only themselves."
+    )
 
 
 def trader_for(user: User, named: int | None) -> int:

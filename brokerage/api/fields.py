@@ -5,7 +5,7 @@ DRF's own fields accept "10" and true for an integer and 10 for a text. For orde
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -19,6 +19,8 @@ class Shape(serializers.Serializer):
     """What a body, or a query, must look like. A name that is not one of the fields is an error."""
 
     default_error_messages = {"unknown_field": "There is no such field."}
+    also: ClassVar[dict[str, Any]] = {}
+    """What `validate` demands beyond the fields, as JSON Schema."""
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
@@ -142,6 +144,8 @@ class OneOf(Text):
 class Matching(Text):
     """A JSON string of one pattern, whole."""
 
+    also: ClassVar[dict[str, Any]] = {}
+    """What is demanded beyond the pattern, as JSON Schema."""
     default_error_messages = {"malformed": "Must look like {example}."}
 
     def __init__(self, pattern: str, *, example: str, **options: Any) -> None:

@@ -40,6 +40,7 @@ class CursorField(Text):
     """What `next` or `previous` of a page carried."""
 
     default_error_messages = {"bad_cursor": "Not a cursor of this list."}
+    meaning = "Where the page begins: it stands in `next` and `previous` of another page. Follow those addresses whole."
 
     def __init__(self, key: Callable[[str], Any], **options: Any) -> None:
         super().__init__(**{"most": 256, **options})
@@ -63,11 +64,11 @@ def row_number(text: str) -> int:
 class Paged(Shape):
     """A query for one page."""
 
-    limit = WholeNumberInQuery(least=1, most=MOST, default=DEFAULT_LIMIT)
+    limit = WholeNumberInQuery(least=1, most=MOST, default=DEFAULT_LIMIT, help_text="Entries of the page, at most.")
 
 
 class PagedByNumber(Paged):
-    cursor = CursorField(row_number, required=False)
+    cursor = CursorField(row_number, required=False, help_text=CursorField.meaning)
 
 
 def page(

@@ -16,6 +16,8 @@ from brokerage.models import User
 
 
 class Credentials(Shape):
+    """Who logs in."""
+
     username = Text(most=150)
     password = Text(most=1024, printable=False)
 

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
+from holdings.api import schema
 from holdings.api.views import HoldingEntriesView, HoldingsView
 
 urlpatterns = [
-    path("holdings", HoldingsView.as_view()),
-    path("holdings/entries", HoldingEntriesView.as_view()),
+    path("holdings", schema.holdings(HoldingsView).as_view()),
+    path("holdings/entries", schema.entries(HoldingEntriesView).as_view()),
 ]

@@ -8,9 +8,24 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from brokerage.models import Trader, User
+from tests.api import described
 from tests.factories import UserFactory
 
 ORDER = {"symbol": "ACME", "side": "BUY", "quantity": 10, "price": "101.50"}
+
+
+@pytest.fixture(autouse=True)
+def _every_answer_is_as_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test of the API asks, and whatever it is answered, the description promises that answer."""
+    ask = APIClient.request
+
+    def ask_and_check(self: APIClient, **call: Any) -> Any:
+        answer = ask(self, **call)
+        if call["PATH_INFO"].startswith("/api/v1/"):
+            described.check(call["REQUEST_METHOD"], call["PATH_INFO"], answer)
+        return answer
+
+    monkeypatch.setattr(APIClient, "request", ask_and_check)
 
 
 def client_of(user: User) -> APIClient:

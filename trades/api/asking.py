@@ -11,10 +11,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from brokerage.api.fields import OneOf, Text
+from brokerage.api.fields import Text
 from brokerage.api.problems import Problem, invalid
 from brokerage.reasons import Code
-from trades.api.shapes import KEY_LENGTH
+from trades.api.shapes import CHANNEL, KEY
 from trades.keys import Answer, Caller, KeyBusyError, KeyReusedError
 from trades.models import Channel, Trade
 from trades.services.accept import ConflictError
@@ -88,14 +88,14 @@ def accepted(answer: Answer, **headers: str) -> HttpResponse:
 
 
 def _channel(request: Request) -> str:
-    channel = _header(request, "X-Channel", OneOf(Channel)) or str(Channel.API)
+    channel = _header(request, "X-Channel", CHANNEL) or str(Channel.API)
     if channel == Channel.CALL and not request.user.is_staff:
         raise Problem(403, detail="Only staff take orders by phone (channel CALL).")
     return channel
 
 
 def _key(request: Request, client_reference: str | None) -> str | None:
-    key = _header(request, "Idempotency-Key", Text(most=KEY_LENGTH))
+    key = _header(request, "Idempotency-Key", KEY)
     if key and client_reference and key != client_reference:
         raise invalid("/client_reference", "differs", "Must equal the Idempotency-Key header if both are sent.")
     return key or client_reference

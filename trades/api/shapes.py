@@ -20,6 +20,7 @@ class Price(Matching):
     """A price as a decimal string: up to twelve digits, then up to eight decimals; more than 0."""
 
     default_error_messages = {"zero": "Must be more than 0."}
+    also = {"not": {"pattern": "^[0.]+$"}}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(r"[0-9]{1,12}(\.[0-9]{1,8})?", example='"101.50", a string', **options)
@@ -43,23 +44,41 @@ class Symbol(Matching):
         super().__init__(r"[A-Z0-9._&-]{1,24}", example="INFY", **options)
 
 
+CHANNEL = OneOf(Channel)
+"""The header `X-Channel`."""
+
+KEY = Text(most=KEY_LENGTH)
+"""The header `Idempotency-Key`."""
+
+
 class NewTrade(Shape):
+    """What is to be bought or sold."""
+
     symbol = Symbol()
     side = OneOf(Side)
-    quantity = Quantity()
-    price = Price()
+    quantity = Quantity(help_text="Whole shares, as a JSON integer: neither `10.0` nor `true`.")
+    price = Price(help_text="The limit, a decimal string of more than 0.")
     time_in_force = OneOf(TimeInForce, default=str(TimeInForce.DAY))
-    client_reference = Text(most=KEY_LENGTH, required=False)
-    trader_id = WholeNumber(least=1, most=MOST, required=False)
-    confirm_duplicate = YesNo(required=False)
+    client_reference = Text(
+        most=KEY_LENGTH, required=False, help_text="Your own name for it, printable; also its idempotency key."
+    )
+    trader_id = WholeNumber(
+        least=1,
+        most=MOST,
+        required=False,
+        help_text="For staff: whom they act for. A trader may give their own number.",
+    )
+    confirm_duplicate = YesNo(required=False, help_text="Yes, I mean it twice. Nothing asks for it yet.")
 
 
 class Change(Shape):
     """What is left out keeps the value last asked for."""
 
-    quantity = Quantity(required=False)
-    remaining_quantity = Quantity(required=False)
-    price = Price(required=False)
+    also = {"minProperties": 1, "not": {"required": ["quantity", "remaining_quantity"]}}
+
+    quantity = Quantity(required=False, help_text="The whole, what is filled included.")
+    remaining_quantity = Quantity(required=False, help_text="The same without what is filled by then.")
+    price = Price(required=False, help_text="The limit, a decimal string of more than 0.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
@@ -70,18 +89,20 @@ class Change(Shape):
 
 
 class Filters(Paged, OfTrader):
-    cursor = CursorField(UUID, required=False)
+    """Which trades, and which page of them."""
+
+    cursor = CursorField(UUID, required=False, help_text=CursorField.meaning)
     status = OneOf(Status, required=False)
     symbol = Symbol(required=False)
     side = OneOf(Side, required=False)
     channel = OneOf(Channel, required=False)
     client_reference = Text(most=KEY_LENGTH, required=False)
-    created_after = Moment(required=False)
-    created_before = Moment(required=False)
+    created_after = Moment(required=False, help_text="With its offset; six decimals of a second at most.")
+    created_before = Moment(required=False, help_text="With its offset; six decimals of a second at most.")
 
 
 class Since(Shape):
     """Which part of a timeline: what came after revision `after`."""
 
-    after = WholeNumberInQuery(least=0, most=2**31 - 1, default=0)
-    limit = WholeNumberInQuery(least=1, most=timeline.MOST, default=timeline.MOST)
+    after = WholeNumberInQuery(least=0, most=2**31 - 1, default=0, help_text="Only what came behind this revision.")
+    limit = WholeNumberInQuery(least=1, most=timeline.MOST, default=timeline.MOST, help_text="Entries, at most.")

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
+from trades.api import schema
 from trades.api.events import EventsView
 from trades.api.views import TradesView, TradeView
 
 urlpatterns = [
-    path("trades", TradesView.as_view()),
-    path("trades/<str:spoken>", TradeView.as_view()),
-    path("trades/<str:spoken>/events", EventsView.as_view()),
+    path("trades", schema.trades(TradesView).as_view()),
+    path("trades/<str:spoken>", schema.trade(TradeView).as_view()),
+    path("trades/<str:spoken>/events", schema.events(EventsView).as_view()),
 ]

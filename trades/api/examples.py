@@ -1,0 +1,129 @@
+"""Answers as they are, for the description: a buy that is partly filled and being amended, and one that was refused."""
+
+from typing import Any
+
+from holdings.api.schema import ENTRY as SHARES_ARRIVED
+from wallets.api.schema import ENTRY as MONEY_PAID
+
+ORDER = {
+    "symbol": "INFY",
+    "side": "BUY",
+    "quantity": 10,
+    "price": "101.50",
+    "time_in_force": "DAY",
+    "client_reference": "my-order-1",
+}
+
+_NEW: dict[str, Any] = {
+    "request_id": "01a2053d-f21f-7437-8052-da9b7ca8d3dd",
+    "seq": 1,
+    "kind": "NEW",
+    "quantity": 10,
+    "price": "101.50",
+    "stage": "RECEIVED",
+    "outcome": None,
+    "parked": None,
+    "reason": None,
+    "channel": "MOBILE",
+    "placed_by": "alice",
+    "created_at": "2026-11-22T21:51:15.487389Z",
+}
+_AMEND = _NEW | {
+    "request_id": "01a2053d-f26e-722d-a0aa-29c9e4313942",
+    "seq": 2,
+    "kind": "AMEND",
+    "price": "102.00",
+    "channel": "API",
+    "created_at": "2026-11-22T21:51:15.566467Z",
+}
+ACCEPTED: dict[str, Any] = {
+    "trade_id": "01a2053d-f221-72aa-9ff9-de0acd6111f1",
+    "reference": "PW67-YW51",
+    "trader_id": 1001,
+    "symbol": "INFY",
+    "side": "BUY",
+    "quantity": 10,
+    "price": "101.50",
+    "time_in_force": "DAY",
+    "status": "RECEIVED",
+    "filled_quantity": 0,
+    "leaves_quantity": 10,
+    "average_price": None,
+    "reserved": {"cash": "0.00", "shares": 0},
+    "revision": 1,
+    "channel": "MOBILE",
+    "client_reference": "my-order-1",
+    "unconfirmed_since": None,
+    "reason": None,
+    "requests": [_NEW],
+    "created_at": "2026-11-22T21:51:15.487389Z",
+    "updated_at": "2026-11-22T21:51:15.487389Z",
+}
+AMENDED = ACCEPTED | {
+    "status": "PARTIALLY_FILLED",
+    "filled_quantity": 4,
+    "leaves_quantity": 6,
+    "average_price": "101.2500",
+    "reserved": {"cash": "609.00", "shares": 0},
+    "revision": 7,
+    "requests": [_NEW | {"stage": "SENT", "outcome": "ACCEPTED"}, _AMEND],
+    "updated_at": "2026-11-22T21:51:15.566467Z",
+}
+WITHDRAWN = ACCEPTED | {
+    "status": "CANCELED",
+    "leaves_quantity": 0,
+    "revision": 3,
+    "requests": [
+        _NEW | {"outcome": "CANCELED"},
+        _AMEND | {"kind": "CANCEL", "price": "101.50", "outcome": "ACCEPTED"},
+    ],
+    "updated_at": "2026-11-22T21:51:15.566467Z",
+}
+_REASON = {
+    "code": "INSUFFICIENT_FUNDS",
+    "message": "Needs 101500.00, but only 98986.00 is available.",
+    "details": {"needed": "101500.00", "available": "98986.00", "short": "2514.00"},
+}
+REFUSED = ACCEPTED | {
+    "quantity": 1000,
+    "status": "REJECTED",
+    "leaves_quantity": 0,
+    "revision": 2,
+    "reason": _REASON,
+    "requests": [_NEW | {"quantity": 1000, "outcome": "REJECTED", "reason": _REASON}],
+    "updated_at": "2026-11-22T21:51:15.628162Z",
+}
+PAGE = {"results": [AMENDED], "next": None, "previous": None}
+
+_ABOUT = {name: _NEW[name] for name in ("request_id", "seq", "kind", "channel", "placed_by")}
+TIMELINE = {
+    "trade_id": ACCEPTED["trade_id"],
+    "reference": ACCEPTED["reference"],
+    "results": [
+        {
+            "revision": 5,
+            "at": "2026-11-22T21:51:15.529534Z",
+            "kind": "EXCHANGE_NEW",
+            "status": "NEW",
+            "text": "The exchange accepted the order.",
+            "request": _ABOUT,
+            "seconds": 0.007937,
+            "data": {"exec_id": "E1"},
+            "cash": [],
+            "shares": [],
+        },
+        {
+            "revision": 6,
+            "at": "2026-11-22T21:51:15.541063Z",
+            "kind": "EXCHANGE_FILL",
+            "status": "PARTIALLY_FILLED",
+            "text": "Executed: bought 4 at 101.25.",
+            "request": _ABOUT,
+            "seconds": 0.011529,
+            "data": {"exec_id": "E2", "quantity": 4, "price": "101.25"},
+            "cash": [MONEY_PAID],
+            "shares": [SHARES_ARRIVED],
+        },
+    ],
+    "next": None,
+}
