@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 from billiard import current_process
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -76,6 +77,8 @@ def registry(*collectors: Collector) -> CollectorRegistry:
 
 def serve(address: str, port: int | None) -> None:
     """Answer scrapes on a port of its own, in a thread; nothing without a port. For a role that has no web server."""
+    if port and not folder():  # numbers in memory are this process's own, and a gauge nobody has set would be 0
+        raise ImproperlyConfigured("METRICS_PORT needs PROMETHEUS_MULTIPROC_DIR: an empty folder of this role's own")
     if port:
         start_http_server(port, addr=address, registry=registry())
         log.info("metrics_ready", port=port)

@@ -31,7 +31,7 @@ class Standing(Collector):
     """
 
     def __init__(self, read: Callable[[], Figures]) -> None:
-        """`read` returns a figure for each name in `STANDING` but the first, or raises what Django's databases raise."""
+        """`read` returns a figure for each name in `STANDING` but the first, or raises."""
         self._read = read
         self._lock = threading.Lock()
         self._reading: Future[Figures | None] | None = None

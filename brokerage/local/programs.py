@@ -28,6 +28,9 @@ PYTHON = (sys.executable, "-m")
 MANAGE = (sys.executable, "manage.py")
 CELERY = (*PYTHON, "celery", "--app", "config")
 
+# These have no web server: they answer Prometheus on a port of its own.
+SCRAPED = ("worker", "dispatcher", "reports")
+
 # These need no broker, so they start while RabbitMQ still does.
 EARLY = ("web", "stream")
 # Those that take work in are stopped before those that carry it out; the servers come last.
@@ -50,13 +53,19 @@ class WebAddresses:
     web: str
     stream: str
     flower: str
+    metrics: Mapping[str, str]
+    """Where each role shows its numbers to Prometheus."""
 
 
 def web_addresses(ports: Ports, choice: Choice) -> WebAddresses:
     """Claim the ports people see: the well-known ones where they are free."""
     web = ports.pin("web", choice.port) if choice.port else ports.get("web", preferred=WEB_PORT)
     stream, flower = ports.get("stream", preferred=STREAM_PORT), ports.get("flower", preferred=FLOWER_PORT)
-    return WebAddresses(*(f"http://{HOST}:{port}" for port in (web, stream, flower)))
+    scraped = {"web": web, "stream": stream, **{name: ports.get(_metrics_port(name)) for name in SCRAPED}}
+    return WebAddresses(
+        *(f"http://{HOST}:{port}" for port in (web, stream, flower)),
+        metrics={name: f"http://{HOST}:{port}/metrics" for name, port in scraped.items()},
+    )
 
 
 def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choice) -> list[Program]:
@@ -64,6 +73,12 @@ def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choic
 
     def program(name: str, *command: str, **options: Any) -> Program:
         return Program(name=name, command=command, env={**env, "PROCESS_NAME": name}, **options)
+
+    def scraped(name: str, *command: str, **options: Any) -> Program:
+        port = ports.get(_metrics_port(name))
+        own = {"PROCESS_NAME": name, "METRICS_PORT": str(port), **_metrics_folder(layout, name)}
+        empty = _emptier(layout.metrics / name)
+        return Program(name=name, command=command, env={**env, **own}, port=port, before_start=empty, **options)
 
     worker = ("worker", "--queues", ",".join(QUEUES), "--concurrency", "2", "--task-events", "--loglevel", "INFO")
     # One worker has no neighbours to ask and to listen to: that would cost a second at each start.
@@ -74,9 +89,9 @@ def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choic
     chosen = [
         _gunicorn("web", layout, ports, env, "config.wsgi:application"),
         _gunicorn("stream", layout, ports, env, "config.asgi:application", "--worker-class", "asgi"),
-        program("worker", *CELERY, *worker, *alone, stop_rank=CARRIES_OUT),
-        program("reports", *MANAGE, "consume_reports", stop_rank=CARRIES_OUT),
-        program("dispatcher", *MANAGE, "run_dispatcher"),
+        scraped("worker", *CELERY, *worker, *alone, stop_rank=CARRIES_OUT),
+        scraped("reports", *MANAGE, "consume_reports", stop_rank=CARRIES_OUT),
+        scraped("dispatcher", *MANAGE, "run_dispatcher"),
         program("beat", *CELERY, *beat),
         # Flower keeps nothing worth a goodbye, and its threads hang on for long after a SIGTERM.
         program("flower", *CELERY, *flower, stop_signal=signal.SIGKILL),
@@ -97,16 +112,23 @@ def _gunicorn(
     name: str, layout: Layout, ports: Ports, env: Mapping[str, str], application: str, *options: str
 ) -> Program:
     port = ports.get(name)
-    metrics = layout.metrics / name
-    own = {"PROCESS_NAME": name, "GUNICORN_ROLE": name, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    own = {"PROCESS_NAME": name, "GUNICORN_ROLE": name, **_metrics_folder(layout, name)}
     bind = ("--config", "config/gunicorn.py", "--bind", f"{HOST}:{port}")
     return Program(
         name=name,
         command=(*PYTHON, "gunicorn", application, *bind, *options),
         env={**env, **own},
         port=port,
-        before_start=_emptier(metrics),
+        before_start=_emptier(layout.metrics / name),
     )
+
+
+def _metrics_port(name: str) -> str:
+    return f"{name}-metrics"
+
+
+def _metrics_folder(layout: Layout, name: str) -> dict[str, str]:
+    return {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics / name)}
 
 
 def _emptier(folder: Path) -> Callable[[], None]:

@@ -23,14 +23,18 @@ STEADY_SECONDS = 2.0
 
 def checks(web: WebAddresses, servers: Addresses, keepers: Mapping[str, Keeper]) -> dict[str, Callable[[], bool]]:
     """What must be true of each process that runs in this stack."""
+
+    def scraped(name: str) -> bool:
+        return answers(web.metrics[name])
+
     wanted: dict[str, Callable[[], bool]] = {
         "web": lambda: answers(f"{web.web}/readyz"),
         "stream": lambda: answers(f"{web.stream}/livez"),
         "flower": lambda: answers(f"{web.flower}/"),
-        "worker": lambda: all(consumers(servers.celery_broker, queue) for queue in QUEUES),
-        "reports": lambda: consumers(servers.exchange, "exchange.reports") > 0,
+        "worker": lambda: all(consumers(servers.celery_broker, queue) for queue in QUEUES) and scraped("worker"),
+        "reports": lambda: consumers(servers.exchange, "exchange.reports") > 0 and scraped("reports"),
         "simulator": lambda: consumers(servers.exchange, "exchange.orders") > 0,
-        "dispatcher": lambda: keepers["dispatcher"].is_steady(STEADY_SECONDS),
+        "dispatcher": lambda: keepers["dispatcher"].is_steady(STEADY_SECONDS) and scraped("dispatcher"),
         "beat": lambda: keepers["beat"].is_steady(STEADY_SECONDS),
     }
     return {name: check for name, check in wanted.items() if name in keepers}

@@ -99,6 +99,7 @@ class Stack:
                 "web_url": web.web,
                 "stream_url": web.stream,
                 "flower_url": web.flower,
+                "metrics_urls": dict(web.metrics),
                 "database_url": servers.database,
                 "database_owner_url": servers.database_owner,
                 "celery_broker_url": servers.celery_broker,

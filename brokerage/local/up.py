@@ -17,6 +17,7 @@ WELCOME = """
   Back office  {web}/admin/
   API          {web}/api/v1          (docs/api.md; README.md has a session to paste)
   Workers      {flower}
+  Metrics      {web}/metrics          (docs/monitoring.md; the other roles': see Addresses)
 
   Log in as    traders  alice (cash) · bob (shares) · carol (nothing)
                staff    agent · supervisor · ops · auditor · admin

@@ -44,6 +44,8 @@ def test_stack_json_tells_where_everything_is(stack):
     assert answers(f"{described['web_url']}/readyz")
     assert answers(f"{described['stream_url']}/livez")
     assert described["processes"].keys() == NAMES
+    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "dispatcher", "reports"}
+    assert all(answers(url) for url in described["metrics_urls"].values())
 
 
 def test_flower_sees_the_worker(stack):
