@@ -157,7 +157,11 @@ class Docket:
     def note(
         self, kind: str, *, at: datetime, request: TradeRequest | None = None, data: dict[str, Any] | None = None
     ) -> int:
-        """Enter something in the timeline; returns the revision that it brought about."""
+        """Enter something in the timeline; returns the revision that it brought about.
+
+        The clock may have been read before the lock was had: no entry is earlier than the one before it.
+        """
+        at = max(at, self.trade.updated_at)
         self.trade.revision = self.next_revision
         self.trade.updated_at = at
         self.events.append(

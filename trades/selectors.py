@@ -101,7 +101,7 @@ def picture(trade: Trade, requests: Iterable[TradeRequest], *, now: datetime) ->
         "revision": trade.revision,
         "channel": trade.channel,
         "client_reference": trade.client_reference,
-        "unconfirmed_since": _time(_unconfirmed_since(requests, now=now)),
+        "unconfirmed_since": _time(unconfirmed_since(requests, now=now)),
         "reason": trade.reason,
         "requests": [_request_picture(request) for request in requests],
         "created_at": _time(trade.created_at),
@@ -126,7 +126,7 @@ def _request_picture(request: TradeRequest) -> dict[str, Any]:
     }
 
 
-def _unconfirmed_since(requests: list[TradeRequest], *, now: datetime) -> datetime | None:
+def unconfirmed_since(requests: list[TradeRequest], *, now: datetime) -> datetime | None:
     """Since when the oldest request that was sent has waited too long for its answer; None if none has."""
     patience = timedelta(seconds=settings.PIPELINE["UNCONFIRMED_AFTER"])
     waiting = [r.sent_at for r in requests if r.stage == lifecycle.Stage.SENT and r.outcome is None and r.sent_at]

@@ -124,7 +124,7 @@ def _booked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) ->
     if blocked <= 0:
         return "Booked: nothing more has to be blocked."
     what = grouped(blocked) if trade.side == Side.BUY else f"{grouped(int(blocked))} {trade.symbol}"
-    return f"Booked: {what} blocked."
+    return f"Booked: {what} {'more ' if request and request.kind == Kind.AMEND else ''}blocked."
 
 
 def _refused(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:

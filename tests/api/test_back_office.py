@@ -8,14 +8,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from rest_framework.test import APIClient
 
 from brokerage.models import Instrument, Trader, User
 from exchange.models import QuarantinedMessage
 from exchange.quarantine import quarantine
-from tests.api.conftest import ORDER
 from tests.factories import UserFactory
-from trades.models import Trade
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/trades/trade/"
@@ -27,77 +24,6 @@ def office(db: None) -> Client:
     client = Client()
     client.force_login(UserFactory(username="admin", trader=None, is_staff=True, is_superuser=True))
     return client
-
-
-class TestTheTradeList:
-    def test_finds_a_trade_by_whatever_a_caller_can_say(
-        self, office: Client, place: Place, as_bob: APIClient, alice: Trader
-    ) -> None:
-        trade = place(symbol="RARE", client_reference="my first")
-        other = as_bob.post("/api/v1/trades", ORDER).json()
-        mangled = trade["reference"].lower().replace("-", " ").replace("0", "o").replace("1", "l")
-        for said in (trade["reference"], mangled, trade["trade_id"], "my first", " rare ", str(alice.pk), "alic"):
-            page = office.get(LIST, {"q": said}).content.decode()
-            assert trade["reference"] in page, said
-            assert other["reference"] not in page, said
-
-    @pytest.mark.parametrize("said", ["%", "\0", "9" * 30, "١٢", "\N{DUCK}" * 60, "' OR 1=1 --"])
-    def test_finds_nothing_for_nonsense(self, office: Client, place: Place, said: str) -> None:
-        trade = place()
-        page = office.get(LIST, {"q": said})
-        assert page.status_code == 200
-        assert (trade["reference"] in page.content.decode()) == (said == "\0")
-
-    def test_filters(self, office: Client, place: Place) -> None:
-        trade = place()
-        assert trade["reference"] in office.get(LIST, {"status__exact": "RECEIVED"}).content.decode()
-        assert trade["reference"] not in office.get(LIST, {"side__exact": "SELL"}).content.decode()
-
-    def test_takes_as_many_queries_for_many_as_for_one(self, office: Client, place: Place) -> None:
-        place()
-        few = _queries(lambda: office.get(LIST))
-        for _ in range(4):
-            place()
-        assert _queries(lambda: office.get(LIST)) == few <= 10
-
-
-class TestTheTradePage:
-    def test_tells_requests_and_timeline(self, office: Client, place: Place, as_alice: APIClient) -> None:
-        trade = place()
-        as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"price": "99.95"})
-        page = office.get(f"{LIST}{trade['trade_id']}/change/").content.decode()
-        for told in (trade["reference"], "101.50", "99.95", "New received", "Amend received", "alice", "Alice"):
-            assert told in page
-        assert 'name="_save"' not in page
-
-    def test_tells_a_refusal_in_words(self, office: Client, place: Place) -> None:
-        trade = place()
-        details = {"tick": "0.05", "also": ["PRICE_OUT_OF_BAND"]}
-        reason = {"code": "BAD_TICK", "message": "The price must be a multiple of 0.05.", "details": details}
-        Trade.objects.filter(pk=trade["trade_id"]).update(reason=reason)
-        page = office.get(f"{LIST}{trade['trade_id']}/change/").content.decode()
-        assert "BAD_TICK: The price must be a multiple of 0.05. (tick 0.05; also PRICE_OUT_OF_BAND)" in page
-        for unsightly in ("None", "{&quot;code", "History", "p.m."):
-            assert unsightly not in page
-
-    def test_takes_as_many_queries_however_long_the_story(
-        self, office: Client, place: Place, as_alice: APIClient
-    ) -> None:
-        trade = place()
-        few = _queries(lambda: office.get(f"{LIST}{trade['trade_id']}/change/"))
-        for quantity in range(11, 15):
-            as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"quantity": quantity})
-        assert _queries(lambda: office.get(f"{LIST}{trade['trade_id']}/change/")) == few <= 12
-
-    def test_changes_nothing_not_even_for_a_superuser(self, office: Client, place: Place) -> None:
-        trade = place()
-        assert office.get(f"{LIST}add/").status_code == 403
-        assert office.post(f"{LIST}{trade['trade_id']}/change/", {"quantity": 1}).status_code == 403
-        assert office.post(f"{LIST}{trade['trade_id']}/delete/", {"post": "yes"}).status_code == 403
-
-    @pytest.mark.parametrize("pk", ["nothing", "00000000-0000-0000-0000-000000000000", "%00"])
-    def test_of_a_trade_there_is_not_leads_home(self, office: Client, pk: str) -> None:
-        assert office.get(f"{LIST}{pk}/change/").status_code == 302
 
 
 class TestTheFirm:

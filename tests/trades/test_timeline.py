@@ -1,12 +1,14 @@
 """The story of a trade: every entry with what it did to the books, in words."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
 import trades
 from brokerage.models import Trader
@@ -14,6 +16,7 @@ from tests.trades import steps
 from trades import timeline, wording
 from trades.lifecycle import Kind, Reported
 from trades.models import Trade, TradeEvent
+from trades.services import send
 from trades.wording import grouped
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("share")]
@@ -101,6 +104,16 @@ class TestReading:
         steps.tell(*(steps.fill(trade, 1, "100.00") for _ in range(20)))
         with django_assert_num_queries(4):
             assert len(timeline.read(trade).entries) == 24
+
+    def test_is_in_the_order_of_time_whoever_read_the_clock_first(self, alice: Trader) -> None:
+        """A report's time is read before its trade's lock is had; meanwhile somebody else enters something."""
+        trade = steps.place(alice)
+        taken = steps.run_to_booked()
+        early = timezone.now() - timedelta(seconds=1)
+        send.note_sent([UUID(request_id) for request_id, _ in taken], now=early)
+        times = [entry.event.at for entry in timeline.read(trade).entries]
+        assert times == sorted(times)
+        assert times[-1] > early
 
     def test_measures_the_time_since_the_entry_before_about_the_same_request(self, alice: Trader) -> None:
         trade = steps.place(alice)

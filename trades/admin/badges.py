@@ -1,0 +1,30 @@
+"""A status as staff see it."""
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from trades.lifecycle import Status
+
+# A sign beside the word and the colour, so that a status is told apart in black and white, and at a glance.
+SIGNS = {
+    Status.RECEIVED: "○",
+    Status.VALIDATED: "○",
+    Status.BOOKED: "○",
+    Status.PENDING_NEW: "…",
+    Status.NEW: "▷",
+    Status.PARTIALLY_FILLED: "◑",
+    Status.FILLED: "●",
+    Status.PENDING_REPLACE: "…",
+    Status.PENDING_CANCEL: "…",
+    Status.CANCELED: "✕",
+    Status.EXPIRED: "✕",
+    Status.REJECTED: "⊘",
+    Status.DONE_FOR_DAY: "☾",
+    Status.SUSPENDED: "‖",
+}
+
+
+def badge(status: str) -> SafeString:
+    """A status as a coloured label with its sign."""
+    words = status.replace("_", " ").capitalize()
+    return format_html('<span class="status status-{}">{} {}</span>', status.lower(), SIGNS[Status(status)], words)

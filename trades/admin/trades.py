@@ -1,0 +1,107 @@
+"""The list in which staff find a trade by what a caller can say, and the page that tells its story."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from brokerage.money import average
+from trades import selectors
+from trades.admin.badges import badge
+from trades.admin.filters import DayFilter, SymbolFilter
+from trades.admin.page import page_of
+from trades.lifecycle import Side
+from trades.models import Trade
+from trades.wording import grouped
+
+
+@admin.register(Trade)
+class TradeAdmin(admin.ModelAdmin):
+    list_display = [
+        "shown_reference",
+        "status_badge",
+        "shown_side",
+        "symbol",
+        "shown_quantity",
+        "shown_price",
+        "average_price",
+        "trader",
+        "channel",
+        "created_at",
+    ]
+    list_filter = ["status", "side", SymbolFilter, "channel", DayFilter]
+    list_select_related = ["trader"]
+    list_per_page = 50
+    ordering = ["-pk"]
+    sortable_by: list[str] = []  # newest first is the order of the key; any other would sort everything
+    show_full_result_count = False
+    search_fields = ["reference"]  # what is searched is decided below; without it there is no box
+    search_help_text = (
+        "Reference (7K3M-9QX2, however it is said), trade id, client reference, symbol; trader's number, name, phone"
+    )
+    fields: list[str] = []
+    change_form_template = "admin/trades/trade/page.html"
+
+    class Media:
+        css = {"all": ["trades/back_office.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Trade]:
+        return super().get_queryset(request).select_related("trader")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Trades", **(extra_context or {})})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Trade], search_term: str
+    ) -> tuple[QuerySet[Trade], bool]:
+        return selectors.search(queryset, search_term), False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Trade | None = None, **options: Any
+    ) -> HttpResponse:
+        """Show the trade's page in place of a form. `?from=7` tells the timeline from behind entry 7."""
+        asked = request.GET.get("from", "")
+        after = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+        context |= page_of(obj, after=after)
+        return super().render_change_form(request, context, *args, obj=obj, **options)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display(description="reference")
+    def shown_reference(self, trade: Trade) -> str:
+        return str(trade)
+
+    @admin.display(description="status")
+    def status_badge(self, trade: Trade) -> SafeString:
+        return badge(trade.status)
+
+    @admin.display(description="side")
+    def shown_side(self, trade: Trade) -> str:
+        return "▲ Buy" if trade.side == Side.BUY else "▼ Sell"
+
+    @admin.display(description="filled / quantity")
+    def shown_quantity(self, trade: Trade) -> SafeString:
+        return _right(f"{grouped(trade.filled_quantity)} / {grouped(trade.quantity)}")
+
+    @admin.display(description="price")
+    def shown_price(self, trade: Trade) -> SafeString:
+        return _right(grouped(trade.price))
+
+    @admin.display(description="average")
+    def average_price(self, trade: Trade) -> SafeString:
+        filled = trade.filled_quantity
+        return _right(grouped(average(trade.filled_notional, filled)) if filled else "–")  # noqa: RUF001
+
+
+def _right(number: str) -> SafeString:
+    return format_html('<span class="number">{}</span>', number)
