@@ -74,6 +74,7 @@ class Desk:
             price=order.price,
             status=Status.RECEIVED,
             created_at=at,
+            updated_at=at,
         )
         request = _request(trade, 1, Kind.NEW, order.quantity, order.price, channel, placed_by, at)
         docket = Docket(trade, [request])
