@@ -17,7 +17,7 @@ MEDIA_TYPES = {"application/yaml": "yaml", "application/json": "json"}
 
 # Scripts and styles are files of ours. Pictures that the page's own style sheet carries are `data:`.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

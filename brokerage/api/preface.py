@@ -43,7 +43,7 @@ SETTINGS = {
     "DESCRIPTION": TEXT,
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "LICENSE": {"name": "MIT"},
     "TAGS": [
         {"name": "Session", "description": "Who you are: a token per device."},
         {"name": "Trades", "description": "Ask for a trade, change it, give it up, and see what became of it."},

@@ -5,21 +5,15 @@ from typing import Any
 from holdings.api.schema import ENTRY as SHARES_ARRIVED
 from wallets.api.schema import ENTRY as MONEY_PAID
 
-ORDER = {
-    "symbol": "INFY",
-    "side": "BUY",
-    "quantity": 10,
-    "price": "101.50",
-    "time_in_force": "DAY",
-    "client_reference": "my-order-1",
-}
+ORDER = {"symbol": "INFY", "side": "BUY", "quantity": 10, "price": "1510.00"}
+NAMED_ORDER = ORDER | {"time_in_force": "DAY", "client_reference": "my-order-1"}
 
 _NEW: dict[str, Any] = {
     "request_id": "01a2053d-f21f-7437-8052-da9b7ca8d3dd",
     "seq": 1,
     "kind": "NEW",
     "quantity": 10,
-    "price": "101.50",
+    "price": "1510.00",
     "stage": "RECEIVED",
     "outcome": None,
     "parked": None,
@@ -32,7 +26,7 @@ _AMEND = _NEW | {
     "request_id": "01a2053d-f26e-722d-a0aa-29c9e4313942",
     "seq": 2,
     "kind": "AMEND",
-    "price": "102.00",
+    "price": "1515.00",
     "channel": "API",
     "created_at": "2026-11-22T21:51:15.566467Z",
 }
@@ -43,7 +37,7 @@ ACCEPTED: dict[str, Any] = {
     "symbol": "INFY",
     "side": "BUY",
     "quantity": 10,
-    "price": "101.50",
+    "price": "1510.00",
     "time_in_force": "DAY",
     "status": "RECEIVED",
     "filled_quantity": 0,
@@ -63,8 +57,8 @@ AMENDED = ACCEPTED | {
     "status": "PARTIALLY_FILLED",
     "filled_quantity": 4,
     "leaves_quantity": 6,
-    "average_price": "101.2500",
-    "reserved": {"cash": "609.00", "shares": 0},
+    "average_price": "1508.5000",
+    "reserved": {"cash": "9060.00", "shares": 0},
     "revision": 7,
     "requests": [_NEW | {"stage": "SENT", "outcome": "ACCEPTED"}, _AMEND],
     "updated_at": "2026-11-22T21:51:15.566467Z",
@@ -75,14 +69,14 @@ WITHDRAWN = ACCEPTED | {
     "revision": 3,
     "requests": [
         _NEW | {"outcome": "CANCELED"},
-        _AMEND | {"kind": "CANCEL", "price": "101.50", "outcome": "ACCEPTED"},
+        _AMEND | {"kind": "CANCEL", "price": "1510.00", "outcome": "ACCEPTED"},
     ],
     "updated_at": "2026-11-22T21:51:15.566467Z",
 }
 _REASON = {
     "code": "INSUFFICIENT_FUNDS",
-    "message": "Needs 101500.00, but only 98986.00 is available.",
-    "details": {"needed": "101500.00", "available": "98986.00", "short": "2514.00"},
+    "message": "Needs 1510000.00, but only 84906.00 is available.",
+    "details": {"needed": "1510000.00", "available": "84906.00", "short": "1425094.00"},
 }
 REFUSED = ACCEPTED | {
     "quantity": 1000,
@@ -117,10 +111,10 @@ TIMELINE = {
             "at": "2026-11-22T21:51:15.541063Z",
             "kind": "EXCHANGE_FILL",
             "status": "PARTIALLY_FILLED",
-            "text": "Executed: bought 4 at 101.25.",
+            "text": "Executed: bought 4 at 1,508.50.",
             "request": _ABOUT,
             "seconds": 0.011529,
-            "data": {"exec_id": "E2", "quantity": 4, "price": "101.25"},
+            "data": {"exec_id": "E2", "quantity": 4, "price": "1508.50"},
             "cash": [MONEY_PAID],
             "shares": [SHARES_ARRIVED],
         },

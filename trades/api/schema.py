@@ -66,7 +66,10 @@ trades = extend_schema_view(
             *_ACCEPTED,
         ],
         request=NewTrade,
-        examples=[asked_example("Buy ten", examples.ORDER)],
+        examples=[
+            asked_example("Buy ten", examples.ORDER),
+            asked_example("Under a name of your own", examples.NAMED_ORDER),
+        ],
         responses={
             202: shown(TradeAnswer, "Accepted.", example("Received", examples.ACCEPTED)),
             **refused(*WITH_BODY, *_KEYED, "NOT_AUTHENTICATED", "NOT_ALLOWED"),
@@ -102,7 +105,7 @@ trade = extend_schema_view(
         parameters=[_SPOKEN, _KEY, _IF_MATCH, _CHANNEL, *_ACCEPTED],
         request=Change,
         examples=[
-            asked_example("Another limit", {"price": "102.00"}),
+            asked_example("Another limit", {"price": "1515.00"}),
             asked_example("Twenty more", {"remaining_quantity": 20}),
         ],
         responses={
