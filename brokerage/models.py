@@ -27,6 +27,7 @@ class Trader(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["ACTIVE", "REDUCING", "SUSPENDED"]), name="trader_status")
         ]
+        permissions = [("restrict_trader", "Can change what a trader may do")]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.name}"

@@ -31,3 +31,11 @@ def plain(amount: Decimal) -> str:
     """Show a price or an amount without exponent, with at least two decimals: 101.5 → "101.50"."""
     places = max(2, -int(amount.normalize().as_tuple().exponent))
     return f"{amount:.{places}f}"
+
+
+def grouped(amount: Decimal | int) -> str:
+    """Show a number to people, its thousands apart: 15100.5 → "15,100.50", 1000 → "1,000"."""
+    if isinstance(amount, int):
+        return f"{amount:,}"
+    whole, point, fraction = plain(abs(amount)).partition(".")
+    return f"{'-' if amount < 0 else ''}{int(whole):,}{point}{fraction}"

@@ -1,30 +1,31 @@
 """What the exchange sent that could not be applied: to be read by staff. The bytes stay as they came."""
 
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from brokerage.back_office import DASH, ReadOnlyAdmin, day_of
 from exchange.models import QuarantinedMessage
 
 
 @admin.register(QuarantinedMessage)
-class QuarantinedMessageAdmin(admin.ModelAdmin):
+class QuarantinedMessageAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "code", "detail", "queue", "message_type", "message_id"]
-    list_filter = ["code", "queue"]
+    list_filter = ["code", "queue", day_of("received_at")]
     search_fields = ["=message_id", "detail"]
+    search_help_text = "The message's id (ExecID or ClOrdID, usually), or words of the detail"
     ordering = ["-id"]
-    exclude = ["body"]
-    readonly_fields = ["bytes_as_text"]
+    fields = [
+        *["received_at", "code", "detail", "queue", "message_type", "message_id", "digest"],
+        *["bytes_as_text", "where_it_failed"],
+    ]
 
-    @admin.display(description="Message")
-    def bytes_as_text(self, message: QuarantinedMessage) -> str:
-        return bytes(message.body).decode("utf-8", "backslashreplace")
+    @admin.display(description="message")
+    def bytes_as_text(self, message: QuarantinedMessage) -> SafeString:
+        """The bytes as text, whole: a click takes all of it, to be copied."""
+        text = bytes(message.body).decode("utf-8", "backslashreplace")
+        return format_html('<pre class="whole">{}</pre>', text)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    @admin.display(description="traceback")
+    def where_it_failed(self, message: QuarantinedMessage) -> SafeString:
+        return format_html('<pre class="whole">{}</pre>', message.traceback) if message.traceback else DASH

@@ -1,48 +1,143 @@
 """Holdings and their journal, to be read. Shares move through the ledger only."""
 
-from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from brokerage import traders
+from brokerage.back_office import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
+from brokerage.models import Trader
+from holdings import selectors
 from holdings.models import Holding, HoldingEntry
 
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+NEWEST = 50
 
 
 @admin.register(Holding)
 class HoldingAdmin(ReadOnlyAdmin):
-    list_display = ["trader", "symbol", "quantity", "blocked", "available", "short", "updated_at"]
-    list_display_links = ["symbol"]
+    list_display = ["trader", "symbol", "in_all", "held", "free", "owed", "updated_at"]
+    list_display_links = ["trader", "symbol"]
     list_select_related = ["trader"]
-    search_fields = ["=trader__id", "trader__name", "=symbol"]
+    search_fields = ["trader__name"]  # what is searched is decided below; without it there is no box
+    search_help_text = "The trader's number, name or phone, or the share's symbol"
     ordering = ["trader", "symbol"]
-    show_full_result_count = False
+    fields = ["owner", "symbol", "in_all", "held", "free", "owed", "updated_at", "journal"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Holding], search_term: str
+    ) -> tuple[QuerySet[Holding], bool]:
+        of_symbol = queryset.filter(symbol=search_term.strip().upper())
+        if of_symbol.exists():
+            return of_symbol, False
+        found = traders.search(Trader.objects.all(), search_term)
+        return queryset.filter(trader__in=found.order_by().values("pk")), False
+
+    @admin.display(description="trader")
+    def owner(self, holding: Holding) -> SafeString:
+        return link("brokerage_trader_change", holding.trader, holding.trader_id)
+
+    @admin.display(description="quantity", ordering="quantity")
+    def in_all(self, holding: Holding) -> SafeString:
+        return number(holding.quantity)
+
+    @admin.display(description="blocked")
+    def held(self, holding: Holding) -> SafeString:
+        return number(holding.blocked)
+
+    @admin.display(description="available")
+    def free(self, holding: Holding) -> SafeString:
+        return number(holding.available)
+
+    @admin.display(description="short")
+    def owed(self, holding: Holding) -> SafeString:
+        return number(holding.short)
+
+    @admin.display(description="newest movements")
+    def journal(self, holding: Holding) -> SafeString:
+        """The newest entries, each with what it left, and the way to all of them."""
+        entries = selectors.entries_of(holding.trader_id, symbol=holding.symbol)[: NEWEST + 1]
+        rows: list[list[Any]] = [
+            [
+                f"{entry.at:%Y-%m-%d %H:%M:%S}",
+                link("holdings_holdingentry_change", entry.get_kind_display(), entry.pk),
+                change(entry.amount),
+                change(entry.blocked_change),
+                number(entry.quantity_after),
+                number(entry.blocked_after),
+                number(entry.quantity_after - entry.blocked_after),
+                trade_link(entry.trade_id),
+            ]
+            for entry in entries
+        ]
+        if not rows:
+            return DASH
+        headings = [
+            "Time (UTC)",
+            "What",
+            "Quantity",
+            "Blocked",
+            "Quantity after",
+            "Blocked after",
+            "Available",
+            "Trade",
+        ]
+        of_holding = {"trader_id__exact": holding.trader_id, "symbol__exact": holding.symbol}
+        every = link("holdings_holdingentry_changelist", "All movements", **of_holding)
+        return format_html("{}<p>{}</p>", table(headings, rows[:NEWEST]), every)
 
 
 @admin.register(HoldingEntry)
 class HoldingEntryAdmin(ReadOnlyAdmin):
     list_display = [
-        "id",
-        "trader_id",
-        "symbol",
-        "kind",
-        "contra",
-        "amount",
-        "blocked_change",
-        "quantity_after",
-        "blocked_after",
-        "at",
+        *["at", "whose", "symbol", "kind", "moved", "held", "quantity", "blocked", "available", "trade", "named"],
     ]
-    list_filter = ["kind"]
-    search_fields = ["=trader_id", "=symbol", "=trade_id", "=execution", "=key"]
+    list_filter = ["kind", DayFilter]
+    search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
+    search_help_text = "The trader's number, trade id, execution, or the key of a deposit or withdrawal"
     ordering = ["-id"]
-    show_full_result_count = False
+    sortable_by: list[str] = []  # newest first is the order of the key; any other would sort the whole journal
+    fields = [
+        *["id", "at", "whose", "symbol", "kind", "contra", "moved", "held", "short_change"],
+        *["quantity", "blocked", "available", "short_after", "trade", "trade_revision", "execution", "key", "note"],
+    ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[HoldingEntry], search_term: str
+    ) -> tuple[QuerySet[HoldingEntry], bool]:
+        return selectors.search_entries(queryset, search_term), False
+
+    @admin.display(description="trader")
+    def whose(self, entry: HoldingEntry) -> SafeString:
+        return link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)
+
+    @admin.display(description="quantity changed by")
+    def moved(self, entry: HoldingEntry) -> SafeString:
+        return change(entry.amount)
+
+    @admin.display(description="blocked changed by")
+    def held(self, entry: HoldingEntry) -> SafeString:
+        return change(entry.blocked_change)
+
+    @admin.display(description="quantity after")
+    def quantity(self, entry: HoldingEntry) -> SafeString:
+        return number(entry.quantity_after)
+
+    @admin.display(description="blocked after")
+    def blocked(self, entry: HoldingEntry) -> SafeString:
+        return number(entry.blocked_after)
+
+    @admin.display(description="available after")
+    def available(self, entry: HoldingEntry) -> SafeString:
+        return number(entry.quantity_after - entry.blocked_after)
+
+    @admin.display(description="trade")
+    def trade(self, entry: HoldingEntry) -> SafeString:
+        return trade_link(entry.trade_id)
+
+    @admin.display(description="execution or key")
+    def named(self, entry: HoldingEntry) -> str:
+        return entry.execution or entry.key or "-"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import cast
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.expressions import RawSQL
 
 from holdings.models import Holding, HoldingEntry, Kind
@@ -48,6 +48,19 @@ def entries_of(trader_id: int, *, symbol: str | None = None, before: int | None 
 def entries_of_trade(trade_id: UUID) -> QuerySet[HoldingEntry]:
     """Return every movement of shares for one trade, oldest first."""
     return HoldingEntry.objects.filter(trade_id=trade_id).order_by("id")
+
+
+def search_entries(entries: QuerySet[HoldingEntry], term: str) -> QuerySet[HoldingEntry]:
+    """Find movements by a trade's id, a trader's number, an execution, or the key of a deposit or withdrawal."""
+    term = term.strip()
+    try:
+        return entries.filter(trade_id=UUID(term))
+    except ValueError:
+        pass
+    asked = Q(execution=term) | Q(key=term)
+    if term.isascii() and term.isdecimal() and len(term) < 19:
+        asked |= Q(trader_id=int(term))
+    return entries.filter(asked)
 
 
 def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], HoldingEntry]:

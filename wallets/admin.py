@@ -1,46 +1,135 @@
 """Wallets and their journal, to be read. Money moves through the ledger only."""
 
-from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from brokerage import traders
+from brokerage.back_office import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
+from brokerage.models import Trader
+from wallets import selectors
 from wallets.models import Wallet, WalletEntry
 
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+NEWEST = 50
 
 
 @admin.register(Wallet)
 class WalletAdmin(ReadOnlyAdmin):
-    list_display = ["trader", "currency", "balance", "blocked", "available", "debt", "updated_at"]
+    list_display = ["trader", "currency", "in_all", "held", "free", "owed", "updated_at"]
     list_select_related = ["trader"]
-    search_fields = ["=trader__id", "trader__name"]
+    search_fields = ["trader__name"]  # what is searched is decided below; without it there is no box
+    search_help_text = "The trader's number, name or phone"
     ordering = ["trader"]
-    show_full_result_count = False
+    fields = ["owner", "currency", "in_all", "held", "free", "owed", "updated_at", "journal"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Wallet], search_term: str
+    ) -> tuple[QuerySet[Wallet], bool]:
+        found = traders.search(Trader.objects.all(), search_term)
+        return queryset.filter(trader__in=found.order_by().values("pk")), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Wallet | None:
+        """A trader to whom nothing was ever paid in has a wallet with nothing in it."""
+        found = super().get_object(request, object_id, from_field)
+        if found or not (object_id.isascii() and object_id.isdecimal() and len(object_id) < 19):
+            return found
+        trader = Trader.objects.filter(pk=object_id).first()
+        return Wallet(trader=trader) if trader else None
+
+    @admin.display(description="trader")
+    def owner(self, wallet: Wallet) -> SafeString:
+        return link("brokerage_trader_change", wallet.trader, wallet.trader_id)
+
+    @admin.display(description="balance", ordering="balance")
+    def in_all(self, wallet: Wallet) -> SafeString:
+        return number(wallet.balance)
+
+    @admin.display(description="blocked")
+    def held(self, wallet: Wallet) -> SafeString:
+        return number(wallet.blocked)
+
+    @admin.display(description="available")
+    def free(self, wallet: Wallet) -> SafeString:
+        return number(wallet.available)
+
+    @admin.display(description="debt")
+    def owed(self, wallet: Wallet) -> SafeString:
+        return number(wallet.debt)
+
+    @admin.display(description="newest movements")
+    def journal(self, wallet: Wallet) -> SafeString:
+        """The newest entries, each with what it left, and the way to all of them."""
+        entries = selectors.entries_of(wallet.trader_id)[: NEWEST + 1]
+        rows: list[list[Any]] = [
+            [
+                f"{entry.at:%Y-%m-%d %H:%M:%S}",
+                link("wallets_walletentry_change", entry.get_kind_display(), entry.pk),
+                change(entry.amount),
+                change(entry.blocked_change),
+                number(entry.balance_after),
+                number(entry.blocked_after),
+                number(entry.balance_after - entry.blocked_after),
+                trade_link(entry.trade_id),
+            ]
+            for entry in entries
+        ]
+        if not rows:
+            return DASH
+        headings = ["Time (UTC)", "What", "Balance", "Blocked", "Balance after", "Blocked after", "Available", "Trade"]
+        every = link("wallets_walletentry_changelist", "All movements", trader_id__exact=wallet.trader_id)
+        return format_html("{}<p>{}</p>", table(headings, rows[:NEWEST]), every)
 
 
 @admin.register(WalletEntry)
 class WalletEntryAdmin(ReadOnlyAdmin):
-    list_display = [
-        "id",
-        "trader_id",
-        "kind",
-        "contra",
-        "amount",
-        "blocked_change",
-        "balance_after",
-        "blocked_after",
-        "at",
-    ]
-    list_filter = ["kind"]
+    list_display = ["at", "whose", "kind", "moved", "held", "balance", "blocked", "available", "trade", "named"]
+    list_filter = ["kind", DayFilter]
     search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
+    search_help_text = "The trader's number, trade id, execution, or the key of a deposit or withdrawal"
     ordering = ["-id"]
-    show_full_result_count = False
+    sortable_by: list[str] = []  # newest first is the order of the key; any other would sort the whole journal
+    fields = [
+        *["id", "at", "whose", "kind", "contra", "moved", "held", "debt_change"],
+        *["balance", "blocked", "available", "debt_after", "trade", "trade_revision", "execution", "key", "note"],
+    ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WalletEntry], search_term: str
+    ) -> tuple[QuerySet[WalletEntry], bool]:
+        return selectors.search_entries(queryset, search_term), False
+
+    @admin.display(description="trader")
+    def whose(self, entry: WalletEntry) -> SafeString:
+        return link("wallets_wallet_change", entry.trader_id, entry.trader_id)
+
+    @admin.display(description="balance changed by")
+    def moved(self, entry: WalletEntry) -> SafeString:
+        return change(entry.amount)
+
+    @admin.display(description="blocked changed by")
+    def held(self, entry: WalletEntry) -> SafeString:
+        return change(entry.blocked_change)
+
+    @admin.display(description="balance after")
+    def balance(self, entry: WalletEntry) -> SafeString:
+        return number(entry.balance_after)
+
+    @admin.display(description="blocked after")
+    def blocked(self, entry: WalletEntry) -> SafeString:
+        return number(entry.blocked_after)
+
+    @admin.display(description="available after")
+    def available(self, entry: WalletEntry) -> SafeString:
+        return number(entry.balance_after - entry.blocked_after)
+
+    @admin.display(description="trade")
+    def trade(self, entry: WalletEntry) -> SafeString:
+        return trade_link(entry.trade_id)
+
+    @admin.display(description="execution or key")
+    def named(self, entry: WalletEntry) -> str:
+        return entry.execution or entry.key or "-"

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from wallets.models import Kind, Wallet, WalletEntry
 
@@ -31,6 +31,19 @@ def entries_of(trader_id: int, *, before: int | None = None) -> QuerySet[WalletE
 def entries_of_trade(trade_id: UUID) -> QuerySet[WalletEntry]:
     """Return every movement of cash for one trade, oldest first."""
     return WalletEntry.objects.filter(trade_id=trade_id).order_by("id")
+
+
+def search_entries(entries: QuerySet[WalletEntry], term: str) -> QuerySet[WalletEntry]:
+    """Find movements by a trade's id, a trader's number, an execution, or the key of a deposit or withdrawal."""
+    term = term.strip()
+    try:
+        return entries.filter(trade_id=UUID(term))
+    except ValueError:
+        pass
+    asked = Q(execution=term) | Q(key=term)
+    if term.isascii() and term.isdecimal() and len(term) < 19:
+        asked |= Q(trader_id=int(term))
+    return entries.filter(asked)
 
 
 def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], WalletEntry]:

@@ -2,7 +2,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
@@ -67,12 +67,10 @@ def _trader(username: str, name: str) -> int:
 
 
 def _staff(username: str, *, is_superuser: bool = False) -> None:
-    """A member of staff, who may look at everything."""
-    if User.objects.filter(username=username).exists():
-        return
-    user = User.objects.create_user(username, password=PASSWORD, is_staff=True, is_superuser=is_superuser)
-    ours = Permission.objects.filter(
-        codename__startswith="view_",
-        content_type__app_label__in=["brokerage", "trades", "wallets", "holdings", "exchange"],
-    )
-    user.user_permissions.set(ours)
+    """A member of staff in the role of the same name, with the rights of that role and no others."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        user = User.objects.create_user(username, password=PASSWORD, is_staff=True, is_superuser=is_superuser)
+    if not is_superuser:
+        user.groups.set([Group.objects.get(name=username)])
+        user.user_permissions.clear()
