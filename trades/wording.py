@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from brokerage.money import plain
+from brokerage.money import grouped
 from trades.lifecycle import Kind, Side, TimeInForce
 from trades.models import Channel, Trade, TradeEvent, TradeRequest
 
@@ -44,14 +44,6 @@ def told(reason: dict[str, Any] | None) -> str:
 def in_words(name: str, numbers: dict[str, Any]) -> str:
     """A name of the code and what belongs to it: "Pending cancel (exec id E1)"."""
     return _with_numbers(name.replace("_", " ").capitalize(), numbers)
-
-
-def grouped(amount: Decimal | int) -> str:
-    """A number with its thousands apart: 15100.5 → "15,100.50", 1000 → "1,000"."""
-    if isinstance(amount, int):
-        return f"{amount:,}"
-    whole, _, fraction = plain(amount).partition(".")
-    return f"{int(whole):,}.{fraction}" if int(whole) or amount >= 0 else f"-0.{fraction}"
 
 
 def _with_numbers(text: str, numbers: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from tests.api.conftest import pointers
 from tests.trades import steps
 
 URL = "/api/v1/trades"
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 Place = Callable[..., dict[str, Any]]
 
 

@@ -20,7 +20,7 @@ from trades.admin import page
 from trades.admin.badges import badge
 from trades.lifecycle import Status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 LIST = "/admin/trades/trade/"
 Place = Callable[..., dict[str, Any]]
 
@@ -63,7 +63,7 @@ class TestTheTradeList:
             assert listed(office, trade, q=words), words
             assert not listed(office, other, q=words), words
 
-    @pytest.mark.parametrize("said", ["%", "\0", "9" * 30, "١٢", "\N{DUCK}" * 60, "' OR 1=1 --", "22"])
+    @pytest.mark.parametrize("said", ["%", "\0", "9" * 30, "١٢", "\N{DUCK}", "' OR 1=1 --", "22"])
     def test_finds_nothing_for_nonsense(self, office: Client, place: Place, said: str) -> None:
         assert listed(office, place(), q=said) == (said == "\0")
 

@@ -17,9 +17,8 @@ from trades import timeline, wording
 from trades.lifecycle import Kind, Reported
 from trades.models import Trade, TradeEvent
 from trades.services import send
-from trades.wording import grouped
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("share")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("share")]
 
 
 def story(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
@@ -212,20 +211,6 @@ class TestWords:
         trade = Trade.objects.get(pk=steps.place(alice))
         event = TradeEvent(kind="EXCHANGE_SOMETHING_NEW", data={"exec_id": "E1"})
         assert wording.sentence(trade, event, None) == "Exchange something new (exec id E1)"
-
-    @pytest.mark.parametrize(
-        ("number", "shown"),
-        [
-            (Decimal("15100.5"), "15,100.50"),
-            (Decimal("0.00012500"), "0.000125"),
-            (Decimal(-5), "-5.00"),
-            (Decimal("-0.5"), "-0.50"),
-            (1000, "1,000"),
-            (Decimal("1234567.10000000"), "1,234,567.10"),
-        ],
-    )
-    def test_set_the_thousands_of_a_number_apart(self, number: Decimal | int, shown: str) -> None:
-        assert grouped(number) == shown
 
 
 def test_every_kind_that_is_entered_has_a_sentence() -> None:

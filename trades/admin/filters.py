@@ -1,35 +1,17 @@
-"""Filters of the trade list whose values are typed, because there are too many to list."""
+"""Filters of the trade list that are more than the values of a column."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from trades.models import Trade
+from brokerage.back_office import DayFilter as ByDay
+from brokerage.back_office import TypedFilter
+from trades.lifecycle import Stage
+from trades.models import Trade, TradeRequest
 from trades.selectors import first_id
-
-
-class TypedFilter(admin.SimpleListFilter):
-    """A few values to click, and a field for any other."""
-
-    template = "admin/trades/trade/typed_filter.html"
-    input_type = "text"
-
-    def has_output(self) -> bool:
-        return True
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return []
-
-    def choices(self, changelist: ChangeList) -> Any:
-        kept = changelist.get_query_string(remove=[self.parameter_name, "p"])
-        self.kept = parse_qsl(kept.removeprefix("?"))  # the form carries the other filters along
-        return super().choices(changelist)
 
 
 class SymbolFilter(TypedFilter):
@@ -40,23 +22,31 @@ class SymbolFilter(TypedFilter):
         return queryset.filter(symbol=self.value().strip().upper()) if self.value() else queryset
 
 
-class DayFilter(TypedFilter):
-    """The day on which a trade was received, in UTC: a stretch of the primary key, so it needs no index."""
+class DayFilter(ByDay):
+    """The day on which a trade was received: a stretch of the primary key, so it needs no index."""
 
-    title = "day (UTC)"
-    parameter_name = "day"
-    input_type = "date"
+    def between(self, queryset: QuerySet[Trade], begin: datetime, end: datetime) -> QuerySet[Trade]:
+        return queryset.filter(pk__gte=first_id(begin.timestamp()), pk__lt=first_id(end.timestamp()))
+
+
+class WaitsFilter(admin.SimpleListFilter):
+    """Trades of which a request waits: each value is a partial index of the requests."""
+
+    title = "what waits"
+    parameter_name = "waits"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        today = timezone.now().date()
-        return [(today.isoformat(), "Today"), ((today - timedelta(days=1)).isoformat(), "Yesterday")]
+        return [("unprocessed", "On their way"), ("unanswered", "Unanswered"), ("parked", "Parked")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Trade]) -> QuerySet[Trade]:
-        if not self.value():
+        waiting = _WAITING.get(self.value() or "")
+        if waiting is None:
             return queryset
-        try:
-            day = date.fromisoformat(self.value())
-            begin = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
-        except ValueError:
-            return queryset.none()
-        return queryset.filter(pk__gte=first_id(begin), pk__lt=first_id(begin + timedelta(days=1).total_seconds()))
+        return queryset.filter(pk__in=TradeRequest.objects.filter(waiting).values("trade"))
+
+
+_WAITING = {
+    "unprocessed": ~Q(stage=Stage.SENT) & Q(outcome__isnull=True, parked__isnull=True),
+    "unanswered": Q(stage=Stage.SENT, outcome__isnull=True),
+    "parked": Q(parked__isnull=False),
+}

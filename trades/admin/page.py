@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from brokerage.money import average
+from brokerage.money import average, grouped
 from holdings import selectors as holdings
 from trades import lifecycle, timeline, wording
 from trades.admin.badges import badge
@@ -22,7 +22,7 @@ LATEST = 300
 """Entries of the timeline that are shown unless more are asked for."""
 
 EXECUTIONS = 200
-NOTHING = "–"  # noqa: RUF001
+NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
     story = timeline.read(trade.pk, after=after)
     state = state_of(trade, story.requests)
     executions = list(trade.executions.order_by("received_at", "exec_id")[: EXECUTIONS + 1])
-    grouped, filled = wording.grouped, trade.filled_quantity
+    filled = trade.filled_quantity
     waiting_since = unconfirmed_since(story.requests, now=timezone.now())
     wallet = wallets.wallet_of(trade.trader_id)
     holding = holdings.holding_of(trade.trader_id, trade.symbol)
@@ -91,9 +91,7 @@ def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
 
 def headline(trade: Trade) -> str:
     """The order in one line: "Buy 10 INFY at 1,510.00"."""
-    return (
-        f"{trade.side.capitalize()} {wording.grouped(trade.quantity)} {trade.symbol} at {wording.grouped(trade.price)}"
-    )
+    return f"{trade.side.capitalize()} {grouped(trade.quantity)} {trade.symbol} at {grouped(trade.price)}"
 
 
 def _lines(trade: Trade, entries: list[timeline.Entry]) -> Iterator[Line]:
@@ -127,7 +125,6 @@ def _who(entry: timeline.Entry) -> tuple[str, str]:
 
 def _moved(trade: Trade, entry: timeline.Entry) -> Iterator[tuple[str, str]]:
     """Money and shares, in the order in which they matter: what the client gave first."""
-    grouped = wording.grouped
     cash = [
         (
             wording.moved(e.kind, e.amount, e.blocked_change, unit=trade.currency),
@@ -149,7 +146,7 @@ def _moved(trade: Trade, entry: timeline.Entry) -> Iterator[tuple[str, str]]:
 
 def _course(course: timeline.Course) -> dict[str, Any]:
     request = course.request
-    terms = f"{wording.grouped(request.quantity)} at {wording.grouped(request.price)}"
+    terms = f"{grouped(request.quantity)} at {grouped(request.price)}"
     return {
         "request": request,
         "terms": NOTHING if request.kind == Kind.CANCEL else terms,
@@ -162,9 +159,9 @@ def _course(course: timeline.Course) -> dict[str, Any]:
 def _execution(execution: Execution) -> dict[str, Any]:
     return {
         "id": execution.pk,
-        "quantity": wording.grouped(execution.quantity),
-        "price": wording.grouped(execution.price),
-        "value": wording.grouped(execution.value),
+        "quantity": grouped(execution.quantity),
+        "price": grouped(execution.price),
+        "value": grouped(execution.value),
         "executed_at": execution.executed_at,
         "received_at": execution.received_at,
     }

@@ -3,23 +3,23 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from brokerage.money import average
+from brokerage.back_office import DASH, ReadOnlyAdmin, number
+from brokerage.money import average, grouped
 from trades import selectors
 from trades.admin.badges import badge
-from trades.admin.filters import DayFilter, SymbolFilter
+from trades.admin.filters import DayFilter, SymbolFilter, WaitsFilter
 from trades.admin.page import page_of
 from trades.lifecycle import Side
 from trades.models import Trade
-from trades.wording import grouped
 
 
 @admin.register(Trade)
-class TradeAdmin(admin.ModelAdmin):
+class TradeAdmin(ReadOnlyAdmin):
     list_display = [
         "shown_reference",
         "status_badge",
@@ -32,12 +32,10 @@ class TradeAdmin(admin.ModelAdmin):
         "channel",
         "created_at",
     ]
-    list_filter = ["status", "side", SymbolFilter, "channel", DayFilter]
+    list_filter = ["status", "side", SymbolFilter, "channel", DayFilter, WaitsFilter]
     list_select_related = ["trader"]
-    list_per_page = 50
     ordering = ["-pk"]
     sortable_by: list[str] = []  # newest first is the order of the key; any other would sort everything
-    show_full_result_count = False
     search_fields = ["reference"]  # what is searched is decided below; without it there is no box
     search_help_text = (
         "Reference (7K3M-9QX2, however it is said), trade id, client reference, symbol; trader's number, name, phone"
@@ -68,15 +66,6 @@ class TradeAdmin(admin.ModelAdmin):
         context |= page_of(obj, after=after)
         return super().render_change_form(request, context, *args, obj=obj, **options)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
     @admin.display(description="reference")
     def shown_reference(self, trade: Trade) -> str:
         return str(trade)
@@ -91,17 +80,15 @@ class TradeAdmin(admin.ModelAdmin):
 
     @admin.display(description="filled / quantity")
     def shown_quantity(self, trade: Trade) -> SafeString:
-        return _right(f"{grouped(trade.filled_quantity)} / {grouped(trade.quantity)}")
+        return format_html(
+            '<span class="number">{} / {}</span>', grouped(trade.filled_quantity), grouped(trade.quantity)
+        )
 
     @admin.display(description="price")
     def shown_price(self, trade: Trade) -> SafeString:
-        return _right(grouped(trade.price))
+        return number(trade.price)
 
     @admin.display(description="average")
     def average_price(self, trade: Trade) -> SafeString:
         filled = trade.filled_quantity
-        return _right(grouped(average(trade.filled_notional, filled)) if filled else "–")  # noqa: RUF001
-
-
-def _right(number: str) -> SafeString:
-    return format_html('<span class="number">{}</span>', number)
+        return number(average(trade.filled_notional, filled)) if filled else DASH

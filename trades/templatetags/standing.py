@@ -1,0 +1,76 @@
+"""How things stand, on the first page of the back office: what waits, for how long, and what waits for a person."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.urls import reverse
+
+from brokerage.money import grouped
+from trades import backlog
+from trades.wording import lasting
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure: how many there are, how old the oldest is, and the list that shows them."""
+
+    name: str
+    meaning: str
+    count: str
+    oldest: str
+    alarming: bool
+    address: str
+
+
+@register.inclusion_tag("admin/trades/standing.html")
+def standing() -> dict[str, Any]:
+    """Read the figures that the metrics show, too: one statement."""
+    figures = backlog.figures()
+    trades, messages = reverse("admin:trades_trade_changelist"), reverse("admin:exchange_quarantinedmessage_changelist")
+    patience = settings.PIPELINE["UNCONFIRMED_AFTER"]
+
+    def card(name: str, meaning: str, count: str, oldest: str | None, patience: float, address: str) -> Card:
+        age = figures[oldest] if oldest else 0.0
+        alarming = figures[count] > 0 and age >= patience
+        return Card(name, meaning, grouped(int(figures[count])), lasting(age) if age else "", alarming, address)
+
+    return {
+        "cards": [
+            card(
+                "On their way",
+                "accepted, and not yet sent or refused",
+                "brokerage_unprocessed_requests",
+                "brokerage_oldest_unprocessed_seconds",
+                patience,
+                f"{trades}?waits=unprocessed",
+            ),
+            card(
+                "Unanswered",
+                "sent, and the exchange has not answered",
+                "brokerage_unconfirmed_requests",
+                "brokerage_oldest_unconfirmed_seconds",
+                patience,
+                f"{trades}?waits=unanswered",
+            ),
+            card(
+                "Parked",
+                "set aside for a person to look at",
+                "brokerage_parked_requests",
+                None,
+                0,
+                f"{trades}?waits=parked",
+            ),
+            card(
+                "Quarantined",
+                "messages of the exchange that could not be applied",
+                "brokerage_quarantined_messages",
+                None,
+                0,
+                messages,
+            ),
+        ]
+    }
