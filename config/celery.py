@@ -43,7 +43,7 @@ def _dead_letters() -> Queue:
     return Queue("trades.dead", DEAD, routing_key="#", durable=True, queue_arguments=arguments)
 
 
-class ConfirmedTask(Task):
+class ConfirmedTask(Task[Any, Any]):
     """Each publish waits for the broker's confirm, but never for ever; chain links included.
 
     After one that failed no connection is used again: a late confirm would be taken for the next message's.
@@ -57,7 +57,7 @@ class ConfirmedTask(Task):
             return super().apply_async(*args, **options)
         except Exception:
             for pool in (self.app.producer_pool, self.app.pool):
-                pool.force_close_all(close_pool=False)
+                pool.force_close_all(close_pool=False)  # type: ignore[attr-defined]  # one of the two stubs lacks it
                 pool.setup()  # an emptied pool would be waited on for ever
             raise
 

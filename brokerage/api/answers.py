@@ -4,11 +4,13 @@ That the two agree is held by the tests: every answer they receive is compared w
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from rest_framework import serializers
 
 from brokerage.api.codes import FINDINGS, PROBLEMS
+
+S = TypeVar("S", bound=str)
 
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer", "format": "int64"}
@@ -24,16 +26,16 @@ def one_of(values: Iterable[str]) -> dict[str, Any]:
     return {"type": "string", "enum": [str(value) for value in values]}
 
 
-def coded(meanings: Mapping[str, str]) -> dict[str, Any]:
+def coded(meanings: Mapping[S, str]) -> dict[str, Any]:
     """A string out of a list, each with what it means."""
     return one_of(meanings) | {"description": listed(meanings)}
 
 
-def listed(meanings: Mapping[str, str]) -> str:
+def listed(meanings: Mapping[S, str]) -> str:
     return "\n".join(f"* `{code}`: {meaning}" for code, meaning in meanings.items())
 
 
-class Shown(serializers.Field):
+class Shown(serializers.Field[Any, Any, Any, Any]):
     """A value of an answer: its JSON Schema, what it means, and whether it may be null.
 
     With a `component` its schema is written once under that name, and referred to.
@@ -44,7 +46,7 @@ class Shown(serializers.Field):
         self.schema, self.component = schema, component
 
 
-class Answer(serializers.Serializer):
+class Answer(serializers.Serializer[Any]):
     """The object that a call answers. Every field is there in every answer; new ones may be added."""
 
 
@@ -73,7 +75,9 @@ class ProblemAnswer(Answer):
     detail = Shown(TEXT, "What is wrong with this call, for people to read.")
     instance = Shown({"type": "string", "format": "uri-reference"}, "The path that was called.")
     code = Shown(coded({code: told.meaning for code, told in PROBLEMS.items()}), component="ProblemCode")
-    errors = FindingAnswer(many=True, help_text="One entry per finding if the code is `INVALID`, else empty.")
+    errors = FindingAnswer(  # type: ignore[assignment]  # a field; DRF keeps its own `errors` beside it
+        many=True, help_text="One entry per finding if the code is `INVALID`, else empty."
+    )
     request_id = Shown(
         UUID,
         "What the call is named in our logs, as in the header `X-Request-Id`: quote it when you ask us. "

@@ -9,7 +9,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from brokerage.models import User
 
 
-class TokenAuthentication(KnoxAuthentication):
+class TokenAuthentication(KnoxAuthentication):  # type: ignore[misc]  # knox ships no types
     """Looks the token up by its digest, which is the primary key, together with its user.
 
     knox's own reads all tokens of the user with every request and deletes expired ones; log-in does that here.
@@ -23,4 +23,5 @@ class TokenAuthentication(KnoxAuthentication):
         known = AuthToken.objects.select_related("user").filter(pk=digest).first()
         if known is None or (known.expiry is not None and known.expiry <= timezone.now()):
             raise AuthenticationFailed("The token is not valid, or no longer.")
-        return self.validate_user(known)
+        found: tuple[User, AuthToken] = self.validate_user(known)
+        return found

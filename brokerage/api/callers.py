@@ -1,5 +1,8 @@
 """Whose data a caller may see and change: traders their own, staff that of the trader they name."""
 
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.exceptions import NotAuthenticated
+
 from brokerage.api.fields import Shape, WholeNumberInQuery
 from brokerage.api.problems import Problem, invalid
 from brokerage.models import Trader, User
@@ -16,11 +19,19 @@ class OfTrader(Shape):
     )
 
 
-def trader_for(user: User, named: int | None) -> int:
+def known(user: User | AnonymousUser) -> User:
+    """Return who has logged in. Raises NotAuthenticated; the permission of every view but the log-in came before."""
+    if not isinstance(user, User):
+        raise NotAuthenticated
+    return user
+
+
+def trader_for(user: User | AnonymousUser, named: int | None) -> int:
     """Return the number of the trader that `user` acts for, who may have named one.
 
     A trader may name only themselves; the answer to any other number, of somebody or nobody, is one and the same.
     """
+    user = known(user)
     if named is not None and named == user.trader_id:
         return named
     if not user.is_staff:

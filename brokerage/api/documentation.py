@@ -29,7 +29,8 @@ class InFormat(Shape):
 @cache
 def document(form: str) -> bytes:
     """The whole description. It cannot change while the process lives, so it is made once."""
-    return RENDERERS[form]().render(SchemaGenerator().get_schema(public=True), renderer_context={})
+    written = RENDERERS[form]().render(SchemaGenerator().get_schema(public=True), renderer_context={})
+    return written if isinstance(written, bytes) else written.encode()
 
 
 class DescriptionView(APIView):

@@ -5,7 +5,7 @@ DRF's own fields accept "10" and true for an integer and 10 for a text. For orde
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -15,7 +15,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _DIGITS = re.compile("-?[0-9]{1,20}")
 
 
-class Shape(serializers.Serializer):
+class Shape(serializers.Serializer[Any]):
     """What a body, or a query, must look like. A name that is not one of the fields is an error."""
 
     default_error_messages = {"unknown_field": "There is no such field."}
@@ -25,7 +25,8 @@ class Shape(serializers.Serializer):
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
         """Return the validated values of `data`, or raise one ValidationError with every finding."""
-        return cls().run_validation(data)
+        values: dict[str, Any] = cls().run_validation(data)
+        return values
 
     @classmethod
     def read_query(cls, request: Request) -> dict[str, Any]:
@@ -39,14 +40,14 @@ class Shape(serializers.Serializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
             raise ValidationError([ErrorDetail("Must be a JSON object.", "not_an_object")])
-        message = self.error_messages["unknown_field"]
+        message = str(self.error_messages["unknown_field"])
         findings: dict[str, Any] = {
             name: [ErrorDetail(message, "unknown_field")] for name in data if name not in self.fields
         }
         try:
-            values = super().to_internal_value(data)
+            values: dict[str, Any] = super().to_internal_value(data)
         except ValidationError as error:
-            findings = {**error.detail, **findings}
+            findings = {**cast("dict[str, Any]", error.detail), **findings}  # a list of errors for each field
         if findings:
             raise ValidationError(findings)
         return values
@@ -56,7 +57,7 @@ class Nothing(Shape):
     """No body, or an empty object."""
 
 
-class WholeNumber(serializers.Field):
+class WholeNumber(serializers.Field[int, Any, int, Any]):
     """A JSON integer within bounds. true, 10.0 and "10" are none."""
 
     default_error_messages = {
@@ -87,7 +88,7 @@ class WholeNumberInQuery(WholeNumber):
         return super().to_internal_value(int(data))
 
 
-class YesNo(serializers.Field):
+class YesNo(serializers.Field[bool, Any, bool, Any]):
     """true or false."""
 
     default_error_messages = {"not_a_boolean": "Must be true or false."}
@@ -98,7 +99,7 @@ class YesNo(serializers.Field):
         return data
 
 
-class Text(serializers.Field):
+class Text(serializers.Field[Any, Any, Any, Any]):
     """A JSON string of 1 to `most` characters; `printable` refuses control characters."""
 
     default_error_messages = {

@@ -1,6 +1,6 @@
 """What we answer is JSON, whatever `Accept` says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -12,6 +12,7 @@ class AlwaysJSON(DefaultContentNegotiation):
     """Picks the one renderer there is: nobody is refused for an `Accept` header, as RFC 9110 (12.5.1) allows."""
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, Any]:
-        return renderers[0], renderers[0].media_type
+        first, *_ = renderers
+        return first, first.media_type

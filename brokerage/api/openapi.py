@@ -20,6 +20,7 @@ from brokerage.api.problems import CONTENT_TYPE, KINDS
 from brokerage.api.times import Moment
 
 Json = dict[str, Any]
+Field = serializers.Field[Any, Any, Any, Any]
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 _MEANINGS_OF_HEADERS = {
@@ -32,7 +33,7 @@ _MEANINGS_OF_HEADERS = {
 # --- What comes in: from the very fields that validate it ------------------------------------------------------------
 
 
-def schema_of(field: serializers.Field) -> Json:
+def schema_of(field: Field) -> Json:
     """The JSON Schema of what one of our fields takes."""
     match field:
         case WholeNumber():
@@ -75,7 +76,8 @@ class _Shape(OpenApiSerializerExtension):
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Json:
         schema = _own_schema(self.target, auto_schema, direction)
-        return schema | {"additionalProperties": False} | self.target.also
+        also: Json = self.target.also
+        return schema | {"additionalProperties": False} | also
 
 
 # --- What goes out ---------------------------------------------------------------------------------------------------
@@ -102,7 +104,7 @@ class _Answer(OpenApiSerializerExtension):
         return _own_schema(self.target, auto_schema, direction)
 
 
-def _own_schema(target: serializers.Serializer, auto_schema: AutoSchema, direction: Direction) -> Json:
+def _own_schema(target: serializers.Serializer[Any], auto_schema: AutoSchema, direction: Direction) -> Json:
     """What drf-spectacular makes of the fields; described by the class's own docstring, not by that of its base."""
     schema: Json = auto_schema._map_serializer(target, direction, bypass_extensions=True)
     if not type(target).__doc__:
@@ -130,7 +132,7 @@ def header(name: str, schema: Json, meaning: str, *, on: Sequence[int], required
     )
 
 
-def asked_header(name: str, field: serializers.Field, meaning: str) -> OpenApiParameter:
+def asked_header(name: str, field: Field, meaning: str) -> OpenApiParameter:
     """A header of the call, of the shape of `field`."""
     return OpenApiParameter(name, schema_of(field), OpenApiParameter.HEADER, description=meaning)
 
@@ -169,7 +171,9 @@ class Description(AutoSchema):
         self, serializer: Any, status_code: str, media_types: Any = None, direction: Direction = "response"
     ) -> Json:
         if not isinstance(serializer, Refused):
-            found = super()._get_response_for_code(serializer, status_code, media_types, direction)
+            found: Json = super()._get_response_for_code(  # type: ignore[no-untyped-call]
+                serializer, status_code, media_types, direction
+            )
             return {"description": found.pop("description"), "headers": self._headers(found.pop("headers", {}))} | found
         name = "Or".join(code.title().replace("_", "") for code in serializer.codes)
         return self._component(ResolvedComponent.RESPONSE, name, self._problem(serializer))

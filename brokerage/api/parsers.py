@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import UnreadablePostError
@@ -20,7 +21,7 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
     limit = 64 * 1024
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: dict[str, Any] | None = None) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         try:
             raw = stream.read(self.limit + 1)
         except UnreadablePostError:

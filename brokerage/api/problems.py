@@ -106,20 +106,20 @@ def _is_unavailable(error: Exception) -> bool:
 
 
 def _content(request: HttpRequest, error: exceptions.APIException) -> dict[str, Any]:
-    known = isinstance(error, Problem)
+    ours = error if isinstance(error, Problem) else None
     return body(
         request,
         error.status_code,
-        code=str(error.get_codes()) if known else None,
+        code=str(ours.get_codes()) if ours else None,
         detail=str(error.detail),
-        errors=error.errors if known else None,
+        errors=ours.errors if ours else None,
     )
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
     headers = dict(getattr(error, "headers", {}))
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
+    if how := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = how
     if error.status_code == 503:
         headers.setdefault("Retry-After", RETRY_AFTER)
     return headers

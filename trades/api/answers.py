@@ -172,7 +172,9 @@ class EventAnswer(Answer):
         "Since the entry before about the same request; null for the first.",
         null=True,
     )
-    data = Shown({"type": "object"}, "The numbers that belong to the kind, and the exchange's own ids.")
+    data = Shown(  # type: ignore[assignment]  # a field; DRF keeps its own `data` beside it
+        {"type": "object"}, "The numbers that belong to the kind, and the exchange's own ids."
+    )
     cash = WalletEntryAnswer(many=True, help_text="The movements of money that it caused.")
     shares = HoldingEntryAnswer(many=True, help_text="The movements of shares that it caused.")
 

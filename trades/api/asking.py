@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.utils.http import parse_etags
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokerage.api.fields import Text
@@ -23,7 +24,7 @@ from trades.services.accept import ConflictError
 class AcceptingView(APIView):
     """An endpoint whose calls are accepted, or refused for what stands in the database."""
 
-    def handle_exception(self, error: Exception) -> HttpResponse:
+    def handle_exception(self, error: Exception) -> Response:
         return super().handle_exception(_as_problem(error))
 
 
@@ -47,7 +48,7 @@ def caller_of(request: Request, *, trader_id: int, path: str, client_reference: 
         username=request.user.get_username(),
         channel=_channel(request),
         key=_key(request, client_reference),
-        fingerprint=fingerprint(request.method, path, request.data),
+        fingerprint=fingerprint(request.method or "", path, request.data),
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.utils import timezone
 from rest_framework.request import Request
@@ -17,12 +18,12 @@ _APART = 60.0
 """Seconds that the time in a trade's id may be from its `created_at`, which another line of the code took."""
 
 
-def seen_by(user: User) -> int | None:
+def seen_by(user: User | AnonymousUser) -> int | None:
     """The only trader whose trades `user` sees; None for staff, who see everybody's."""
     return None if user.is_staff else trader_for(user, None)
 
 
-def trade_for(user: User, spoken: str) -> Trade:
+def trade_for(user: User | AnonymousUser, spoken: str) -> Trade:
     """The trade that an address names, unlocked. Raises Http404 if it is none that `user` sees."""
     own = seen_by(user)
     trades = Trade.objects.all() if own is None else Trade.objects.filter(trader_id=own)
