@@ -1,0 +1,66 @@
+"""Where the description is read: as a file, and as a page that needs no other host."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from rest_framework.test import APIClient
+
+from tests.api.described import described
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class TestServing:
+    def test_is_the_file_in_the_docs(self, stranger: APIClient) -> None:
+        answer = stranger.get("/api/v1/schema")
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/yaml; charset=utf-8")
+        assert answer.content == (ROOT / "docs/openapi.yaml").read_bytes()
+
+    @pytest.mark.parametrize(
+        ("query", "accept", "form"),
+        [
+            ("", "*/*", "yaml"),
+            ("", "text/html", "yaml"),
+            ("", "application/json", "json"),
+            ("", "application/json;q=0.5, application/yaml", "yaml"),
+            ("?format=json", "application/yaml", "json"),
+            ("?format=yaml", "application/json", "yaml"),
+        ],
+    )
+    def test_comes_in_the_form_asked_for(self, stranger: APIClient, query: str, accept: str, form: str) -> None:
+        answer = stranger.get(f"/api/v1/schema{query}", headers={"Accept": accept})
+        assert answer["Content-Type"] == f"application/{form}; charset=utf-8"
+        read = yaml.safe_load(answer.content) if form == "yaml" else json.loads(answer.content)
+        assert read == described()
+
+    def test_comes_in_no_other_form(self, stranger: APIClient) -> None:
+        assert stranger.get("/api/v1/schema?format=xml").json()["errors"][0]["code"] == "NOT_LISTED"
+
+
+class TestThePage:
+    def test_refers_to_no_other_host_and_runs_files_only(self, stranger: APIClient) -> None:
+        answer = stranger.get("/api/v1/docs")
+        assert answer["Content-Type"].startswith("text/html")
+        page = answer.content.decode()
+        assert "//" not in re.sub(r"<!DOCTYPE.*?>", "", page)
+        assert re.findall(r"<script(?![^>]* src=)", page) == []
+        assert re.findall(r"<style|style=|\son\w+=", page) == []
+        policy = answer["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+        assert "http" not in policy
+
+    def test_has_its_files_from_us(self, stranger: APIClient) -> None:
+        page = stranger.get("/api/v1/docs").content.decode()
+        files = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+        assert len(files) == 4
+        for file in files:
+            assert stranger.get(file).status_code == 200
+
+    def test_sends_the_description_to_nobody(self) -> None:
+        script = (ROOT / "brokerage/static/brokerage/docs.js").read_text()
+        assert "validatorUrl: null" in script
+        assert re.search(r"https?:", script) is None
