@@ -1,10 +1,39 @@
-"""One line per thing that happened: JSON in production, readable in development, with the ids bound to the context."""
+"""One line per thing that happened: JSON in production, readable in development, with the ids bound to the context.
+
+Our own lines and those of every library go through the same formatter. Nothing secret is in any of them.
+"""
 
 import logging
 import logging.config
+import re
+import sys
+from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
+
+HIDDEN = "***"
+_SECRET_NAME = re.compile(r"pass(word|wd|phrase)?$|token$|secret|authorization|cookie|credential|api_?key|phone", re.I)
+_PASSWORD_IN_URL = re.compile(r"(://[^\s:/@]*):[^\s/@]+@")
+_TOKEN_IN_HEADER = re.compile(r"\b(Token|Bearer|Basic)\s+[\w.~+/=-]{16,}")
+
+
+def redact(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide what is secret by its name, and passwords in addresses: the second guard, after who logs."""
+    for name, value in line.items():
+        if _SECRET_NAME.search(name):
+            line[name] = HIDDEN
+        elif isinstance(value, str):
+            line[name] = _without_secrets(value)
+    return line
+
+
+def _without_secrets(text: str) -> str:
+    if "://" in text:
+        text = _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
+    return _TOKEN_IN_HEADER.sub(rf"\1 {HIDDEN}", text)
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -12,37 +41,45 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    redact,
 ]
 
 
-def configure_logging(*, json: bool, level: str) -> None:
-    """Send structlog and the standard library's loggers through one formatter to standard error."""
+def configuration(*, json: bool, level: str) -> dict[str, Any]:
+    """The standard library's logging, as `dictConfig` takes it: one formatter, to standard error."""
     renderer = (
         structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)
     )
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {
-                "line": {
-                    "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": _SHARED,
-                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-                }
-            },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {
-                "amqp": {"level": "WARNING"},
-                "celery.app.trace": {"level": "WARNING"},  # our steps say themselves what they did
-                "celery.worker.strategy": {"level": "WARNING"},
-                "flower.inspector": {"level": "ERROR"},  # it asks the workers before they are there
-                "django.server": {"level": "WARNING"},
-                "django.request": {"level": "ERROR"},  # a refused call is its caller's business
-            },
-        }
-    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _SHARED,
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "amqp": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},  # our steps say themselves what they did
+            "celery.worker.strategy": {"level": "WARNING"},
+            "flower.inspector": {"level": "ERROR"},  # it asks the workers before they are there
+            "django.server": {"level": "WARNING"},
+            "django.request": {"level": "ERROR"},  # a refused call is its caller's business
+            "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},  # all it says, not errors only
+        },
+    }
+
+
+def configure_logging(*, json: bool, level: str) -> None:
+    """Send structlog, the standard library's loggers, warnings and what ends the process through one formatter."""
+    logging.config.dictConfig(configuration(json=json, level=level))
+    logging.captureWarnings(True)
+    if json:
+        sys.excepthook = _log_the_end
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -53,3 +90,8 @@ def configure_logging(*, json: bool, level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _log_the_end(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """What nobody caught is a line like any other."""
+    logging.getLogger("brokerage").critical("process_ends", exc_info=(kind, error, traceback))

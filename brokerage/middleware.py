@@ -1,4 +1,4 @@
-"""Every HTTP request has an id, in the logs, in the answer and in every problem."""
+"""Every HTTP call has an id, in the logs, in the answer and in every problem."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,20 @@ from brokerage.api.problems import respond
 
 
 class RequestContextMiddleware:
-    """Bind a fresh `request_id` to the log context and send it back as `X-Request-Id`."""
+    """Bind a fresh id as `http_request_id` to the log context and send it back as `X-Request-Id`.
+
+    In the log `request_id` is the request of a trade, which lives on when the call is over.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.id = str(uuid7())
-        with structlog.contextvars.bound_contextvars(request_id=request.id):
+        name = str(uuid7())
+        request.id = name  # type: ignore[attr-defined]  # Django's requests are open for more
+        with structlog.contextvars.bound_contextvars(http_request_id=name):
             response = self.get_response(request)
-        response["X-Request-Id"] = request.id
+        response["X-Request-Id"] = name
         return response
 
 

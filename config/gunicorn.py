@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from brokerage import exposition
+from brokerage import exposition, logs
 
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 if os.environ.get("GUNICORN_ROLE") != "stream":  # an event loop has no use for threads
@@ -16,6 +16,9 @@ max_requests = 0
 preload_app = False
 control_socket_disable = True  # it would stand in the home directory
 accesslog = None  # the application logs one line per thing that happened
+logconfig_dict = logs.configuration(
+    json=os.environ.get("ENVIRONMENT") == "production", level=os.environ.get("LOG_LEVEL", "INFO")
+)
 
 
 def on_starting(server: Any) -> None:

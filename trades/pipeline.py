@@ -18,6 +18,7 @@ from celery import chain, current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from kombu.exceptions import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from brokerage.db import is_passing
 from exchange.intake import Intake
@@ -80,6 +81,7 @@ def declare_queues() -> None:
             queue(connection.default_channel).declare()
 
 
+@bound_contextvars(step="dispatch")
 def dispatch_forever(stopping: Callable[[], bool]) -> None:
     """Dispatch until told to stop. An empty poll rests a moment; a broker or a database that is away is waited for."""
     idle = pause = settings.PIPELINE["IDLE_POLL"]

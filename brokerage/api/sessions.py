@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from brokerage.api.fields import Nothing, Shape, Text
 from brokerage.api.problems import Problem
 from brokerage.api.times import rfc3339
+from brokerage.logins import tell_logged_in, tell_logged_out
 from brokerage.models import User
 
 
@@ -34,7 +35,9 @@ class Login(APIView):
         user = authenticate(request, **given)
         if user is None:
             raise Problem(401, code="BAD_CREDENTIALS", detail="The username or the password is wrong.")
-        return Response(open_session(user))
+        session = open_session(user)
+        tell_logged_in(user.pk)
+        return Response(session)
 
 
 class Logout(APIView):
@@ -43,6 +46,7 @@ class Logout(APIView):
     def post(self, request: Request) -> Response:
         Nothing.read(request.data)
         request.auth.delete()
+        tell_logged_out(request.user.pk)
         return Response(status=204)
 
 
@@ -52,6 +56,7 @@ class LogoutAll(APIView):
     def post(self, request: Request) -> Response:
         Nothing.read(request.data)
         AuthToken.objects.filter(user=request.user).delete()
+        tell_logged_out(request.user.pk)
         return Response(status=204)
 
 
