@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brokerage.local.clean import clean
 from brokerage.local.demo import demo
-from brokerage.local.errors import StackError
+from brokerage.local.errors import StackError, in_one_line
 from brokerage.local.layout import ROOT
 from brokerage.local.pytest_run import test
 from brokerage.local.up import up
@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
                 return test(var, chosen.rest)
             case _:
                 return clean(var)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (StackError, OSError) as error:
+        print(f"error: {in_one_line(error, var)}", file=sys.stderr)
         return 1
 
 

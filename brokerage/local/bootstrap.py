@@ -3,6 +3,7 @@
 Any Python 3 may start it, so it says what is missing in words; the work is done by one of 3.11 or newer.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,8 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "requirements.sha256"
+LOG = ROOT / "var" / "setup.log"
 REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
 OLDEST = (3, 11)
+WANTED = 800_000_000
+FULL = 64_000_000
+OFFLINE = ("NewConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "name resolution", "unreachable")
 NEWER_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
 
 
@@ -31,7 +36,9 @@ def main():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_installed(wanted):  # by another make, while we waited
             return
+        check_room()
         make_environment()
+        STAMP.unlink(missing_ok=True)
         install()
         STAMP.write_text(wanted)
 
@@ -55,16 +62,22 @@ def use_new_enough_python():
         sys.exit(f"error: {sys.executable} cannot make virtual environments: install python{version}-venv")
 
 
+def check_room():
+    """Refuse to begin what would end in the middle. An update needs less."""
+    if not VENV.exists() and shutil.disk_usage(ROOT).free < WANTED:
+        sys.exit(f"error: .venv wants {WANTED // 1_000_000} MB on the disk of {ROOT}: make room there, then try again")
+
+
 def make_environment():
-    """Create `.venv`, or again if its Python is gone or too old."""
+    """Create `.venv`, or again if it was never complete or if its Python is gone or too old."""
     command = [sys.executable, "-m", "venv", str(VENV)]
     check = f"import sys, pip; sys.exit(sys.version_info < {OLDEST})"
-    if PYTHON.exists() and subprocess.run([str(PYTHON), "-c", check], capture_output=True, check=False).returncode == 0:
+    if STAMP.exists() and subprocess.run([str(PYTHON), "-c", check], capture_output=True, check=False).returncode == 0:
         return
     print("Python: creating .venv …", flush=True)
     done = subprocess.run([*command, "--clear"], capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"error: .venv could not be made:\n{done.stdout}{done.stderr}")
+        fail(".venv could not be made", done.stdout + done.stderr)
 
 
 def install():
@@ -85,9 +98,30 @@ def install():
                 if seen % 10 == 0:
                     print(f"Python: {seen} of {total} packages fetched …", flush=True)
     if pip.returncode:
-        sys.exit("error: the requirements could not be installed:\n" + "".join(lines[-12:]))
+        fail("the requirements could not be installed", "".join(lines))
     print("Python: .venv is complete", flush=True)
 
 
+def fail(what, output):
+    """End with one line that has the cause and its cure; the rest is in the log."""
+    if is_full() or "No space left on device" in output:
+        sys.exit(f"error: {what}: the disk of {ROOT} is full: make room there, then try again")
+    LOG.write_text(output)
+    if any(sign in output for sign in OFFLINE):
+        sys.exit(f"error: {what}: no package index was reached: check the network or the proxy (pip's words: {LOG})")
+    causes = [line.strip() for line in output.splitlines() if line.lower().startswith("error:")] or [what]
+    sys.exit(f"error: {what}: {causes[-1].removeprefix('ERROR: ')} (the rest: {LOG})")
+
+
+def is_full():
+    """Whether this is what anything else that went wrong comes from."""
+    return shutil.disk_usage(ROOT).free < FULL
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as problem:
+        if is_full() or problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            sys.exit(f"error: the disk of {ROOT} is full: make room there, then try again")
+        sys.exit(f"error: {problem.filename}: {problem.strerror}: let this user write there, or use a clone of its own")

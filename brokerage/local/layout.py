@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The stacks of `make demo` and `make test` lie in the folder of `make up`.
-NESTED_STACKS = ("demo", "test")
+# The stacks of these commands lie in the folder of `make up`.
+NESTED_STACKS = ("demo", "test", "screenshots")
 # What was unpacked from Debian's packages: one copy for every stack of this clone.
 DOWNLOADS = {name: ROOT / "var" / name for name in ("rabbitmq-server", "promtool", "chromium")}
 SECRET_NAMES = (
@@ -83,18 +83,18 @@ class Layout:
     def locked(self) -> Iterator[None]:
         """Hold this stack alone; the kernel lets go of the lock however we end."""
         self.var.mkdir(parents=True, exist_ok=True)
-        with (self.var / "lock").open("a+") as lock:
+        with (self.var / "lock").open("a+b", buffering=0) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
-                holder = lock.read().strip() or "another process"
+                holder = lock.read().decode().strip() or "unknown"
                 raise StackError(
                     f"a stack is running in {self.var} already (process {holder}): stop it first, or use another clone"
                 ) from None
             lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            with suppress(OSError):  # a full disk, which `make clean` is there to cure
+                lock.write(f"{os.getpid()}\n".encode())
             yield
 
 
@@ -111,10 +111,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Replace the file at once, so that a reader never sees half of it. Only its owner may read it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(content, file, indent=2)
+            file.write("\n")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def load_secrets(path: Path) -> dict[str, str]:

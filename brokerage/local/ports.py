@@ -65,13 +65,18 @@ class Ports:
         """The port of this name: the preferred one, the one of last time, or any that is free."""
         if name not in self._ports:
             candidates = [preferred, self._remembered.get(name), *random.sample(CHOICE, 200)]
-            self._keep(name, next(port for port in candidates if port and self._claim(port)))
+            port = next((port for port in candidates if port and self._claim(port)), None)
+            if port is None:
+                raise StackError(
+                    f"no port is free on {HOST}: stop what takes {CHOICE[0]} to {CHOICE[-1]}, or bring the loopback up"
+                )
+            self._keep(name, port)
         return self._ports[name]
 
     def pin(self, name: str, port: int) -> int:
         """This port and no other."""
         if not self._claim(port):
-            raise StackError(f"port {port} is taken: choose another with PORT=")
+            raise StackError(f"port {port} is taken, or kept for root: choose another with PORT=")
         self._keep(name, port)
         return port
 

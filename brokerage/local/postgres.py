@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from brokerage.local import procfs
+from brokerage.local.debian import runs
 from brokerage.local.errors import StackError
 from brokerage.local.ports import HOST
 from brokerage.local.program import Program
@@ -23,6 +27,8 @@ SUPERUSER = "postgres"
 OWNER = "brokerage_owner"
 RUNTIME = "brokerage"
 NOBODY = 65534
+# Only seems to be nobody, inside a user namespace: to all others the user stays who it is.
+AS_NOBODY = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -81,7 +87,7 @@ def ways_to_drop_root(owner: int) -> list[tuple[str, ...]]:
     off. In a user namespace root only looks like somebody else: that way the files stay root's.
     """
     if owner == 0:
-        return [("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")]
+        return [AS_NOBODY]
     become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups")
     passing = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")
     return [(*become, *passing, "--"), (*become, "--")]
@@ -110,19 +116,36 @@ def make_cluster(layout: Layout, password: str) -> None:
         "--builtin-locale=C.UTF-8",
         "--no-sync",
     ]
+    env = {**os.environ, procfs.MARK: f"{layout.var}:initdb"}  # so that it is found if we are killed
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=layout.var)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=layout.var, env=env)
     finally:
         password_file.unlink()
     if done.returncode:
-        raise StackError(f"initdb failed:\n{done.stdout}{done.stderr}")
+        log = layout.logs / "initdb.log"
+        log.write_text(done.stdout + done.stderr)
+        why = re.search(r"(?:FATAL|error): .*", done.stderr) or re.search(r".*", done.stderr)
+        raise StackError(f"initdb failed ({why.group() if why else ''}): see {log}, or set DATABASE_URL")
     fresh.replace(layout.postgres)
+
+
+def _with_a_name() -> tuple[str, ...]:
+    """What lets a user without a name, as containers have them, run initdb, which wants one: it takes nobody's."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        if runs(*AS_NOBODY, "true"):
+            return AS_NOBODY
+        raise StackError(
+            f"user {os.geteuid()} has no name here, as PostgreSQL wants: add it to /etc/passwd, or set DATABASE_URL"
+        ) from None
+    return ()
 
 
 def _new_owner() -> tuple[int, tuple[str, ...]]:
     """Who is to own a new cluster, and the way to become that user."""
     if os.geteuid() != 0:
-        return os.geteuid(), ()
+        return os.geteuid(), _with_a_name()
     try:
         return NOBODY, privileges(NOBODY)
     except StackError:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from brokerage.local import postgres, postgres_roles, rabbitmq
+from brokerage.local import elsewhere, postgres, postgres_roles, rabbitmq
 from brokerage.local.layout import DOWNLOADS
 from brokerage.local.rabbitmq_packages import installation
 
@@ -61,6 +61,7 @@ class Servers:
 
     def start(self, *, throwaway: bool) -> None:
         """Start the private servers; `throwaway` gives up PostgreSQL's safety for the speed of tests."""
+        self._ask_those_named()
         if self._own_rabbitmq:
             found = installation(DOWNLOADS["rabbitmq-server"], say=self._say)
             self._say(f"RabbitMQ {'.'.join(map(str, found.version))}: starting …")
@@ -88,6 +89,16 @@ class Servers:
             failed = self._supervisor.keeper("rabbitmq").why_it_fails
             for address in (self.addresses.celery_broker, self.addresses.exchange):
                 rabbitmq.wait_for_server(address, seconds=RABBITMQ_SECONDS, failed=failed)
+
+    def _ask_those_named(self) -> None:
+        """The servers the environment names must answer before anything is started."""
+        if not self._own_postgres:
+            elsewhere.check_database("DATABASE_URL", self.addresses.database)
+            elsewhere.check_database("DATABASE_OWNER_URL", self.addresses.database_owner)
+        if not self._own_rabbitmq:
+            elsewhere.check_broker("CELERY_BROKER_URL", self.addresses.celery_broker)
+        if os.environ.get("EXCHANGE_URL"):
+            elsewhere.check_broker("EXCHANGE_URL", self.addresses.exchange)
 
     def _choose_addresses(self) -> Addresses:
         named = os.environ.get

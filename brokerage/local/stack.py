@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from brokerage.local import procfs, programs
-from brokerage.local.errors import StackError
+from brokerage.local.errors import StackError, check_room
 from brokerage.local.layout import Layout, load_secrets
 from brokerage.local.ports import Ports
 from brokerage.local.readiness import checks, wait_until_ready
@@ -63,6 +63,7 @@ class Stack:
                 print(f"Ended {len(left)} processes that an earlier run left behind.")
             if fresh:
                 layout.wipe()
+            check_room(layout.var)
             stack = cls(layout, Terminal(names=NAMES, quiet=quiet))
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it

@@ -30,11 +30,12 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._lock = threading.Lock()
         self._published: Mapping[str, Any] | None = None
+        self._behind = False
         self.hurried = threading.Event()
 
     def start(self, program: Program) -> Keeper:
         """Keep this program running from now on."""
-        keeper = Keeper(program, layout=self._layout, terminal=self._terminal, changed=self._write)
+        keeper = Keeper(program, layout=self._layout, terminal=self._terminal, changed=self._note_change)
         self._keepers[program.name] = keeper
         keeper.start()
         return keeper
@@ -74,6 +75,18 @@ class Supervisor:
                     keeper.kill()
             alive[0].join(0.1)
 
+    def catch_up(self) -> None:
+        """Write down what could not be written when it happened."""
+        if self._behind:
+            self._note_change()
+
+    def _note_change(self) -> None:
+        """A pid changed. That the disk is full is no reason to lose hold of the process that has it."""
+        try:
+            self._write()
+        except OSError:
+            self._behind = True
+
     def _write(self) -> None:
         with self._lock:
             if self._published is None:
@@ -82,6 +95,7 @@ class Supervisor:
                 name: keeper.pid for name, keeper in self._keepers.items() if keeper.program.listed and keeper.pid
             }
             write_json(self._layout.stack_file, {**self._published, "processes": processes, "version": STACK_VERSION})
+            self._behind = False
 
 
 def end_leftovers(layout: Layout) -> list[int]:

@@ -38,7 +38,7 @@ def up(var: Path) -> int:
         with Stack.running(var) as stack:
             web = stack.start_processes(choice)
             stack.say(welcome(stack, web, time.monotonic() - started))
-            wait_for_a_signal()
+            wait_for_a_signal(stack)
     except Stopped:
         return 0
     return 0
@@ -66,7 +66,8 @@ def welcome(stack: Stack, web: WebAddresses, seconds: float) -> str:
     )
 
 
-def wait_for_a_signal() -> None:
+def wait_for_a_signal(stack: Stack) -> None:
     """The keepers do the work; a signal ends this by raising Stopped."""
     while True:
-        time.sleep(3600)
+        time.sleep(5)
+        stack.supervisor.catch_up()
