@@ -7,9 +7,10 @@ LOCAL = .venv/bin/python -m brokerage.local
 NO_SERVERS = DATABASE_URL=postgresql://nobody@127.0.0.1:1/none CELERY_BROKER_URL=amqp://nobody@127.0.0.1:1//
 PRODUCTION = $(NO_SERVERS) ENVIRONMENT=production ALLOWED_HOSTS=brokerage.example \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF
+DESCRIBE = $(NO_SERVERS) .venv/bin/python manage.py spectacular --validate --fail-on-warn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check lock clean
+.PHONY: help setup up demo test screenshots check openapi lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -27,12 +28,23 @@ demo: setup ## trade through a scripted day on a fresh stack, and check every re
 test: setup ## run the tests on a PostgreSQL and a RabbitMQ of their own (ARGS="-k name")
 	@exec $(LOCAL) test $(ARGS)
 
-check: setup ## format, lint, import contracts, migrations in step, deployment settings
+screenshots: setup ## take the pictures in docs/images afresh
+	@exec $(LOCAL) screenshots
+
+check: setup ## format, lint, types, import contracts, migrations and API description in step, deployment files and settings
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m ruff check .
+	$(NO_SERVERS) .venv/bin/python -m mypy
 	.venv/bin/python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	$(NO_SERVERS) .venv/bin/python -W ignore manage.py makemigrations --check --dry-run
+	$(DESCRIBE) | diff -u docs/openapi.yaml - || { echo "docs/openapi.yaml is out of step: make openapi" >&2; exit 1; }
 	$(PRODUCTION) .venv/bin/python manage.py check --deploy --fail-level WARNING
+	.venv/bin/hadolint Dockerfile
+	.venv/bin/python -m check_jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	bash -n .ci/run
+
+openapi: setup ## write the API's description, docs/openapi.yaml
+	$(DESCRIBE) --file docs/openapi.yaml
 
 lock: setup ## compile requirements*.in into requirements*.txt, with hashes
 	.venv/bin/python -m uv --no-cache pip compile --quiet --no-header --generate-hashes --output-file requirements.txt requirements.in

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WELCOME = """
   Back office  {web}/admin/
-  API          {web}/api/v1          (docs/api.md; README.md has a session to paste)
+  API          {web}/api/v1          (to read and try: {web}/api/v1/docs)
   Workers      {flower}
   Metrics      {web}/metrics          (docs/monitoring.md; the other roles': see Addresses)
 
