@@ -30,6 +30,8 @@ class HoldingAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Holding], search_term: str
     ) -> tuple[QuerySet[Holding], bool]:
+        if not search_term.strip():
+            return queryset, False
         of_symbol = queryset.filter(symbol=search_term.strip().upper())
         if of_symbol.exists():
             return of_symbol, False
@@ -85,7 +87,7 @@ class HoldingAdmin(ReadOnlyAdmin):
             "Available",
             "Trade",
         ]
-        of_holding = {"trader_id__exact": holding.trader_id, "symbol__exact": holding.symbol}
+        of_holding: dict[str, Any] = {"trader_id__exact": holding.trader_id, "symbol__exact": holding.symbol}
         every = link("holdings_holdingentry_changelist", "All movements", **of_holding)
         return format_html("{}<p>{}</p>", table(headings, rows[:NEWEST]), every)
 
@@ -99,7 +101,7 @@ class HoldingEntryAdmin(ReadOnlyAdmin):
     search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
     search_help_text = "The trader's number, trade id, execution, or the key of a deposit or withdrawal"
     ordering = ["-id"]
-    sortable_by: list[str] = []  # newest first is the order of the key; any other would sort the whole journal
+    sortable_by = ()  # newest first is the order of the key; any other would sort the whole journal
     fields = [
         *["id", "at", "whose", "symbol", "kind", "contra", "moved", "held", "short_change"],
         *["quantity", "blocked", "available", "short_after", "trade", "trade_revision", "execution", "key", "note"],

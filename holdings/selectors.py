@@ -53,6 +53,8 @@ def entries_of_trade(trade_id: UUID) -> QuerySet[HoldingEntry]:
 def search_entries(entries: QuerySet[HoldingEntry], term: str) -> QuerySet[HoldingEntry]:
     """Find movements by a trade's id, a trader's number, an execution, or the key of a deposit or withdrawal."""
     term = term.strip()
+    if not term:
+        return entries
     try:
         return entries.filter(trade_id=UUID(term))
     except ValueError:

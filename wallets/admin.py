@@ -29,6 +29,8 @@ class WalletAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Wallet], search_term: str
     ) -> tuple[QuerySet[Wallet], bool]:
+        if not search_term.strip():
+            return queryset, False
         found = traders.search(Trader.objects.all(), search_term)
         return queryset.filter(trader__in=found.order_by().values("pk")), False
 
@@ -91,7 +93,7 @@ class WalletEntryAdmin(ReadOnlyAdmin):
     search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
     search_help_text = "The trader's number, trade id, execution, or the key of a deposit or withdrawal"
     ordering = ["-id"]
-    sortable_by: list[str] = []  # newest first is the order of the key; any other would sort the whole journal
+    sortable_by = ()  # newest first is the order of the key; any other would sort the whole journal
     fields = [
         *["id", "at", "whose", "kind", "contra", "moved", "held", "debt_change"],
         *["balance", "blocked", "available", "debt_after", "trade", "trade_revision", "execution", "key", "note"],

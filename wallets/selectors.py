@@ -36,6 +36,8 @@ def entries_of_trade(trade_id: UUID) -> QuerySet[WalletEntry]:
 def search_entries(entries: QuerySet[WalletEntry], term: str) -> QuerySet[WalletEntry]:
     """Find movements by a trade's id, a trader's number, an execution, or the key of a deposit or withdrawal."""
     term = term.strip()
+    if not term:
+        return entries
     try:
         return entries.filter(trade_id=UUID(term))
     except ValueError:
