@@ -3,11 +3,15 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from playwright.sync_api import Page, Route
 from rest_framework.test import APIClient
 
+from brokerage.local.debian_programs import Browser
+from brokerage.models import Trader
 from tests.api.described import described
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,3 +68,40 @@ class TestThePage:
         script = (ROOT / "brokerage/static/brokerage/docs.js").read_text()
         assert "validatorUrl: null" in script
         assert re.search(r"https?:", script) is None
+
+    def test_lets_somebody_log_in_and_call_without_any_other_host(
+        self, live_server: Any, alice: Trader, chromium: Browser
+    ) -> None:
+        alice.user.set_password("demo")
+        alice.user.save()
+        elsewhere, complaints = [], []
+
+        def let_pass(route: Route) -> None:
+            if route.request.url.startswith((live_server.url, "data:")):
+                route.continue_()
+            else:
+                elsewhere.append(route.request.url)
+                route.abort()
+
+        with chromium.opened() as browser:
+            page = browser.new_page()
+            page.set_default_timeout(60_000)  # the script of the page is large, and the machine may be busy
+            page.route("**/*", let_pass)
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.goto(f"{live_server.url}/api/v1/docs")
+            assert "100000.00" not in _call(page, "Money-getWallet", status="401")
+            assert "expires_at" in _call(page, "Session-logIn", status="200")
+            assert "100000.00" in _call(page, "Money-getWallet", status="200")
+        assert elsewhere == []
+        assert [text for text in complaints if "401" not in text] == []
+
+
+def _call(page: Page, operation: str, *, status: str) -> str:
+    """Make a call as it stands on the page, and return what is shown of the answer."""
+    block = page.locator(f"#operations-{operation}")
+    if not block.locator("button.execute").is_visible():
+        block.locator("button.opblock-summary-control").click()
+    block.locator("button.execute").click()
+    block.locator(".live-responses-table .response-col_status", has_text=status).wait_for()
+    return block.locator(".live-responses-table").inner_text()
