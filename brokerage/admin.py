@@ -25,7 +25,7 @@ class UserAdmin(RecordedAdmin, DjangoUserAdmin):
     search_fields = ["username", "=trader__id", "trader__name"]
     search_help_text = "User name, trader's number or name"
     autocomplete_fields = ["trader"]
-    fieldsets = [*DjangoUserAdmin.fieldsets, ("Trader", {"fields": ["trader"]})]
+    fieldsets = [*(DjangoUserAdmin.fieldsets or ()), ("Trader", {"fields": ["trader"]})]
     add_fieldsets = [*DjangoUserAdmin.add_fieldsets, ("Trader", {"fields": ["trader"]})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -67,8 +67,8 @@ class TraderAdmin(RecordedAdmin):
     ) -> tuple[QuerySet[Trader], bool]:
         return traders.search(queryset, search_term), False
 
-    def get_fields(self, request: HttpRequest, obj: Trader | None = None) -> list[str]:
-        return list(self.fields) if obj else ["name", "phone", "status"]
+    def get_fields(self, request: HttpRequest, obj: Trader | None = None) -> tuple[str, ...]:
+        return tuple(map(str, self.fields)) if obj else ("name", "phone", "status")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Trader | None = None) -> list[str]:
         """Who may correct a name or a phone number may not thereby let a suspended trader trade."""
@@ -82,7 +82,7 @@ class TraderAdmin(RecordedAdmin):
     @admin.display(description="see also")
     def elsewhere(self, trader: Trader) -> SafeString:
         """Links to what belongs to the trader, each by the name of its page."""
-        of_trader = {"trader__id__exact": trader.pk}
+        of_trader: dict[str, Any] = {"trader__id__exact": trader.pk}
         pages = [
             link("trades_trade_changelist", "trades", **of_trader),
             link("wallets_wallet_change", "wallet", trader.pk),

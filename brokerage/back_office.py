@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin
@@ -33,7 +33,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        counted = self.object_list.order_by()[: MOST_COUNTED + 1].count()
+        rows = cast("QuerySet[Any]", self.object_list)
+        counted = rows.order_by()[: MOST_COUNTED + 1].count()
         return counted if counted <= MOST_COUNTED else AtLeast(MOST_COUNTED)
 
 
@@ -99,6 +100,7 @@ class TypedFilter(admin.SimpleListFilter):
 
     template = "admin/brokerage/typed_filter.html"
     input_type = "text"
+    parameter_name: str
 
     def has_output(self) -> bool:
         return True
@@ -125,10 +127,10 @@ class DayFilter(TypedFilter):
         return [(today.isoformat(), "Today"), ((today - timedelta(days=1)).isoformat(), "Yesterday")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.value():
+        if not (given := self.value()):
             return queryset
         try:
-            day = date.fromisoformat(self.value())
+            day = date.fromisoformat(given)
             begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
             end = begin + timedelta(days=1)
         except (ValueError, OverflowError):

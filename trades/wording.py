@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from brokerage.money import grouped
 from trades.lifecycle import Kind, Side, TimeInForce

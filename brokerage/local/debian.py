@@ -149,7 +149,7 @@ def _apt(conf: Path, *arguments: str, say: Callable[[str], None]) -> tuple[int, 
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
     ) as apt:
         try:
-            for line in apt.stdout:
+            for line in apt.stdout or ():
                 kind, _, text = line.strip().partition(" ")
                 if kind.startswith("dlstatus:"):
                     percent = int(float(kind.split(":")[2]))

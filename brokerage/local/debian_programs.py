@@ -107,8 +107,8 @@ def chromium(folder: Path, *, say: Callable[[str], None]) -> Browser:
             raise StackError(f"CHROMIUM={named} does not start: name a Chromium that does, or none")
         return browser
     # Debian's /usr/bin/chromium is a script that adds the options of /etc/chromium.d.
-    names = (MACHINE / "usr/lib/chromium/chromium", *filter(None, map(shutil.which, CHROMIUM_NAMES)))
-    for browser in (Browser(Path(name), env) for name in names):
+    found = [Path(path) for name in CHROMIUM_NAMES if (path := shutil.which(name))]
+    for browser in (Browser(path, env) for path in (MACHINE / "usr/lib/chromium/chromium", *found)):
         if browser.works:
             return browser
     root = unpacked(

@@ -63,7 +63,9 @@ def web_addresses(ports: Ports, choice: Choice) -> WebAddresses:
     stream, flower = ports.get("stream", preferred=STREAM_PORT), ports.get("flower", preferred=FLOWER_PORT)
     scraped = {"web": web, "stream": stream, **{name: ports.get(_metrics_port(name)) for name in SCRAPED}}
     return WebAddresses(
-        *(f"http://{HOST}:{port}" for port in (web, stream, flower)),
+        web=f"http://{HOST}:{web}",
+        stream=f"http://{HOST}:{stream}",
+        flower=f"http://{HOST}:{flower}",
         metrics={name: f"http://{HOST}:{port}/metrics" for name, port in scraped.items()},
     )
 

@@ -19,7 +19,8 @@ class SymbolFilter(TypedFilter):
     parameter_name = "symbol"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Trade]) -> QuerySet[Trade]:
-        return queryset.filter(symbol=self.value().strip().upper()) if self.value() else queryset
+        given = self.value()
+        return queryset.filter(symbol=given.strip().upper()) if given else queryset
 
 
 class DayFilter(ByDay):

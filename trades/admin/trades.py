@@ -35,12 +35,12 @@ class TradeAdmin(ReadOnlyAdmin):
     list_filter = ["status", "side", SymbolFilter, "channel", DayFilter, WaitsFilter]
     list_select_related = ["trader"]
     ordering = ["-pk"]
-    sortable_by: list[str] = []  # newest first is the order of the key; any other would sort everything
+    sortable_by = ()  # newest first is the order of the key; any other would sort everything
     search_fields = ["reference"]  # what is searched is decided below; without it there is no box
     search_help_text = (
         "Reference (7K3M-9QX2, however it is said), trade id, client reference, symbol; trader's number, name, phone"
     )
-    fields: list[str] = []
+    fields = ()
     change_form_template = "admin/trades/trade/page.html"
 
     class Media:
@@ -58,13 +58,20 @@ class TradeAdmin(ReadOnlyAdmin):
         return selectors.search(queryset, search_term), False
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Trade | None = None, **options: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Trade | None = None,
     ) -> HttpResponse:
         """Show the trade's page in place of a form. `?from=7` tells the timeline from behind entry 7."""
         asked = request.GET.get("from", "")
         after = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
-        context |= page_of(obj, after=after)
-        return super().render_change_form(request, context, *args, obj=obj, **options)
+        if obj is not None:
+            context |= page_of(obj, after=after)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description="reference")
     def shown_reference(self, trade: Trade) -> str:

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from brokerage.models import Instrument, User
+from brokerage.models import Instrument, Trader, User
 from trades.management.seeding.desk import Desk
 from trades.management.seeding.people import make_traders
 from trades.management.seeding.stories import Plan, Teller
@@ -95,12 +95,12 @@ def _make(batch: Batch) -> Batch:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         beginning = now - timedelta(days=batch.days, hours=12)
-        users = make_traders(batch.traders, dice=dice, at=beginning)
-        plans = _plans(users, symbols, batch, now, dice)
+        people = make_traders(batch.traders, dice=dice, at=beginning)
+        plans = _plans(people, symbols, batch, now, dice)
         keys = sorted({(plan.trader_id, plan.symbol) for plan in plans})
-        desk = Desk({user.trader_id: user.trader for user in users}, instruments, keys, batch.trades)
-        for user in users:
-            desk.pay_in(user.trader_id, Decimal(dice.randint(1, 20) * 50_000), at=beginning, note="Opening balance")
+        desk = Desk({trader.pk: trader for trader, _ in people}, instruments, keys, batch.trades)
+        for trader, _ in people:
+            desk.pay_in(trader.pk, Decimal(dice.randint(1, 20) * 50_000), at=beginning, note="Opening balance")
         for key in keys:
             if dice.random() < 0.5:
                 desk.bring_in(key, dice.randint(1, 40) * 10 * instruments[key[1]].lot, at=beginning)
@@ -109,14 +109,16 @@ def _make(batch: Batch) -> Batch:
     return batch
 
 
-def _plans(users: list[User], symbols: list[str], batch: Batch, now: datetime, dice: Random) -> list[Plan]:
+def _plans(
+    people: list[tuple[Trader, User]], symbols: list[str], batch: Batch, now: datetime, dice: Random
+) -> list[Plan]:
     """Who trades what, and when: a few of them far more than the others, each in a few shares."""
-    favourites = {user.pk: dice.sample(symbols, min(len(symbols), dice.randint(1, 4))) for user in users}
-    busy = [dice.paretovariate(1.2) for _ in users]
-    who = users + dice.choices(users, busy, k=batch.trades - len(users))
+    favourites = {trader.pk: dice.sample(symbols, min(len(symbols), dice.randint(1, 4))) for trader, _ in people}
+    busy = [dice.paretovariate(1.2) for _ in people]
+    who = people + dice.choices(people, busy, k=batch.trades - len(people))
     return [
-        Plan(user.trader_id, user.username, dice.choice(favourites[user.pk]), _moment(batch.days, now, dice))
-        for user in who
+        Plan(trader.pk, user.username, dice.choice(favourites[trader.pk]), _moment(batch.days, now, dice))
+        for trader, user in who
     ]
 
 

@@ -26,8 +26,8 @@ _STATUSES = (Trader.Status.ACTIVE,) * 196 + (Trader.Status.REDUCING,) * 3 + (Tra
 
 
 @transaction_required
-def make_traders(count: int, *, dice: Random, at: datetime) -> list[User]:
-    """Insert traders who joined at `at`, each with a log-in that has no password; returns the log-ins."""
+def make_traders(count: int, *, dice: Random, at: datetime) -> list[tuple[Trader, User]]:
+    """Insert traders who joined at `at`, each with a log-in that has no password."""
     traders = [
         Trader(
             name=f"{dice.choice(_FIRST)} {dice.choice(_LAST)}",
@@ -48,4 +48,4 @@ def make_traders(count: int, *, dice: Random, at: datetime) -> list[User]:
         for trader in traders
     ]
     insert_many(users)
-    return users
+    return list(zip(traders, users, strict=True))

@@ -68,7 +68,7 @@ class Teller:
 
     def _tell(self, plan: Plan) -> Story:
         dice, desk = self._dice, self._desk
-        [ending] = dice.choices(list(_ENDINGS), _ENDINGS.values())
+        [ending] = dice.choices(list(_ENDINGS), list(_ENDINGS.values()))
         channel = dice.choice(_CHANNELS)
         order = self._order(plan, flaw=dice.choice(_FLAWS) if ending == "refused" else None, ending=ending)
         placed_by = "agent" if channel == "CALL" else plan.username
@@ -125,11 +125,11 @@ class Teller:
     def _change(self, docket: Docket, kind: Kind, at: datetime) -> Story:
         """Amend or cancel; the exchange does as it is asked, or is too late now and then."""
         desk, dice = self._desk, self._dice
-        terms = {}
+        price = None
         if kind is Kind.AMEND:
             tick = self._instruments[docket.trade.symbol].tick
-            terms["price"] = max(docket.trade.price + dice.choice((-4, -2, 2, 4)) * tick, tick)
-        row = desk.ask(docket, kind, at=at, **terms)
+            price = max(docket.trade.price + dice.choice((-4, -2, 2, 4)) * tick, tick)
+        row = desk.ask(docket, kind, at=at, price=price)
         if not desk.advance(docket, row, at=at):
             return
         answered = at + ROUND_TRIP
