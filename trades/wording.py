@@ -183,9 +183,10 @@ def _noun(request: TradeRequest | None) -> str:
 
 
 _SENTENCES: dict[str, Telling] = {
-    "NEW_RECEIVED": _new_received,
-    "AMEND_RECEIVED": _amend_received,
-    "CANCEL_RECEIVED": _cancel_received,
+    # What was received is always there to be told of.
+    "NEW_RECEIVED": cast("Telling", _new_received),
+    "AMEND_RECEIVED": cast("Telling", _amend_received),
+    "CANCEL_RECEIVED": cast("Telling", _cancel_received),
     "VALIDATED": _says("Checked: nothing speaks against it."),
     "BOOKED": _booked,
     "REFUSED": _refused,
