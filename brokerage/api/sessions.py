@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from brokerage.api.callers import known
 from brokerage.api.fields import Nothing, Shape, Text
 from brokerage.api.problems import Problem
 from brokerage.api.times import rfc3339
@@ -46,7 +47,7 @@ class Logout(APIView):
     def post(self, request: Request) -> Response:
         Nothing.read(request.data)
         request.auth.delete()
-        tell_logged_out(request.user.pk)
+        tell_logged_out(known(request.user).pk)
         return Response(status=204)
 
 
@@ -56,7 +57,7 @@ class LogoutAll(APIView):
     def post(self, request: Request) -> Response:
         Nothing.read(request.data)
         AuthToken.objects.filter(user=request.user).delete()
-        tell_logged_out(request.user.pk)
+        tell_logged_out(known(request.user).pk)
         return Response(status=204)
 
 
