@@ -46,6 +46,11 @@ class RunningStack:
     def description(self) -> dict:
         return read_json(self.var / "stack.json")
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The passwords of its servers."""
+        return read_json(self.var / "secrets.json")
+
     def pid(self, name: str) -> int:
         return self.description["processes"][name]
 

@@ -1,0 +1,73 @@
+"""Numbers of many processes as one page. Each case is a process of its own: the library decides when it is imported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from brokerage import exposition
+from brokerage.local.layout import ROOT
+
+BEGIN = """
+import os, sys
+from billiard import Process
+from prometheus_client import generate_latest
+from brokerage import exposition
+exposition.prepare()
+from brokerage import metrics
+
+def fill(many):
+    metrics.trades_filled.labels("BUY", "API").inc(many)
+
+def child(many, place=None):
+    process = Process(target=fill, args=(many,))
+    if place is not None:
+        process.index = place
+    process.start()
+    process.join()
+
+def filled():
+    page = generate_latest(exposition.registry()).decode()
+    return [line.split()[-1] for line in page.splitlines() if line.startswith("brokerage_trades_filled_total{")]
+"""
+
+
+def run(folder: Path, script: str) -> str:
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", BEGIN + script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_page_is_the_sum_over_the_children(tmp_path: Path) -> None:
+    assert run(tmp_path / "made", "child(2); child(3); print(*filled())") == "5.0"
+
+
+def test_a_child_that_replaces_another_goes_on_in_its_file(tmp_path: Path) -> None:
+    assert run(tmp_path, "child(2, place=0); child(3, place=1); child(4, place=0); print(*filled())") == "9.0"
+    assert {file.name for file in tmp_path.glob("counter_*")} == {"counter_child0.db", "counter_child1.db"}
+
+
+def test_what_an_earlier_life_counted_is_not_counted_again(tmp_path: Path) -> None:
+    run(tmp_path, "child(2, place=0); fill(1)")
+    assert run(tmp_path, "exposition.forget_earlier_life(); child(3, place=0); print(*filled())") == "3.0"
+
+
+def test_a_gauge_that_nobody_has_set_is_not_shown(tmp_path: Path) -> None:
+    """Zero discrepancies would be a lie of every process that does not audit."""
+    shown = run(tmp_path, "fill(1); print(generate_latest(exposition.registry()).decode())")
+    assert "\nbrokerage_trades_filled_total{" in shown
+    assert "\nbrokerage_audit" not in shown
+    shown = run(tmp_path, "metrics.audit_discrepancies.set(0); print(generate_latest(exposition.registry()).decode())")
+    assert "\nbrokerage_audit_discrepancies 0.0" in shown
+
+
+def test_a_role_that_shares_no_folder_serves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    exposition.serve("127.0.0.1", 0)
+    with pytest.raises(ImproperlyConfigured, match="PROMETHEUS_MULTIPROC_DIR"):
+        exposition.serve("127.0.0.1", 9100)
