@@ -19,5 +19,5 @@ class Consumer(consumer.Consumer):
         """Try again every two seconds at the latest. Left alone, the pauses grow to half a minute in a long outage."""
         connect: Any = conn.ensure_connection  # the stubs know whole seconds only
         patient = partial(connect, interval_start=0.2, interval_step=0.4, interval_max=2)
-        conn.ensure_connection = patient  # type: ignore[method-assign]
+        conn.ensure_connection = patient  # type: ignore[method-assign]  # of this connection alone
         return super().ensure_connected(conn)

@@ -171,7 +171,7 @@ class Description(AutoSchema):
         self, serializer: Any, status_code: str, media_types: Any = None, direction: Direction = "response"
     ) -> Json:
         if not isinstance(serializer, Refused):
-            found: Json = super()._get_response_for_code(  # type: ignore[no-untyped-call]
+            found: Json = super()._get_response_for_code(  # type: ignore[no-untyped-call]  # drf-spectacular's own
                 serializer, status_code, media_types, direction
             )
             return {"description": found.pop("description"), "headers": self._headers(found.pop("headers", {}))} | found
