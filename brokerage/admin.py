@@ -19,7 +19,7 @@ from brokerage.models import Instrument, Trader, TradingSession, User
 
 @admin.register(User)
 class UserAdmin(RecordedAdmin, DjangoUserAdmin):
-    list_display = ["username", "trader", "is_staff", "roles", "is_active", "last_login"]
+    list_display = ["username", "trader", "roles", "is_active", "last_login"]
     list_select_related = ["trader"]
     list_filter = ["is_staff", "is_active", "groups"]
     search_fields = ["username", "=trader__id", "trader__name"]
@@ -49,7 +49,8 @@ class UserAdmin(RecordedAdmin, DjangoUserAdmin):
     @admin.display(description="roles")
     def roles(self, user: User) -> str:
         names = ["superuser"] if user.is_superuser else []
-        return ", ".join(names + [group.name for group in user.groups.all()]) or "-"
+        names += [group.name for group in user.groups.all()] if user.is_staff else []
+        return ", ".join(names) or ("staff without a role" if user.is_staff else "-")
 
 
 @admin.register(Trader)
@@ -104,7 +105,7 @@ class InstrumentForm(forms.ModelForm):
 @admin.register(Instrument)
 class InstrumentAdmin(RecordedAdmin):
     form = InstrumentForm
-    list_display = ["symbol", "name", "halted", "reference", "band", "tick_size", "lot", "largest_order"]
+    list_display = ["symbol", "name", "standing", "reference", "band", "tick_size", "lot_size", "largest_order"]
     list_filter = ["halted"]
     search_fields = ["symbol", "name"]
     search_help_text = "Symbol or name"
@@ -122,6 +123,17 @@ class InstrumentAdmin(RecordedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A share that is traded no more is halted: trades and journals name it for ever."""
         return False
+
+    @admin.display(description="trading", ordering="halted")
+    def standing(self, instrument: Instrument) -> SafeString:
+        """In words: a green tick for a halted share would be misread."""
+        return (
+            format_html('<strong class="warning">{}</strong>', "▮▮ halted") if instrument.halted else SafeString("open")
+        )
+
+    @admin.display(description="lot", ordering="lot")
+    def lot_size(self, instrument: Instrument) -> SafeString:
+        return number(instrument.lot)
 
     @admin.display(description="reference price", ordering="reference_price")
     def reference(self, instrument: Instrument) -> SafeString:

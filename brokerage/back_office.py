@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -51,16 +51,33 @@ class ReadOnly:
         return False
 
 
+class ListOfAnySize(ChangeList):
+    """A list that knows without counting that it shows everything, when nothing was asked for."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
 class ListedAdmin(admin.ModelAdmin):
     """A list of any size: fifty to a page, never counted to its end."""
 
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count every value of every filter
     paginator = CappedPaginator
 
     class Media:
         css = {"all": ["brokerage/back_office.css"]}
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return ListOfAnySize
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        plural = str(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": plural.capitalize(), **(extra_context or {})})
 
 
 class ReadOnlyAdmin(ReadOnly, ListedAdmin):

@@ -95,7 +95,7 @@ class HoldingAdmin(ReadOnlyAdmin):
 @admin.register(HoldingEntry)
 class HoldingEntryAdmin(ReadOnlyAdmin):
     list_display = [
-        *["at", "whose", "symbol", "kind", "moved", "held", "quantity", "blocked", "available", "trade", "named"],
+        *["when", "whose", "symbol", "kind", "moved", "held", "quantity", "blocked", "available", "trade"],
     ]
     list_filter = ["kind", DayFilter]
     search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
@@ -103,7 +103,7 @@ class HoldingEntryAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     sortable_by = ()  # newest first is the order of the key; any other would sort the whole journal
     fields = [
-        *["id", "at", "whose", "symbol", "kind", "contra", "moved", "held", "short_change"],
+        *["id", "when", "whose", "symbol", "kind", "contra", "moved", "held", "short_change"],
         *["quantity", "blocked", "available", "short_after", "trade", "trade_revision", "execution", "key", "note"],
     ]
 
@@ -112,15 +112,19 @@ class HoldingEntryAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[HoldingEntry], bool]:
         return selectors.search_entries(queryset, search_term), False
 
+    @admin.display(description="time (UTC)")
+    def when(self, entry: HoldingEntry) -> str:
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+
     @admin.display(description="trader")
     def whose(self, entry: HoldingEntry) -> SafeString:
         return link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)
 
-    @admin.display(description="quantity changed by")
+    @admin.display(description="quantity change")
     def moved(self, entry: HoldingEntry) -> SafeString:
         return change(entry.amount)
 
-    @admin.display(description="blocked changed by")
+    @admin.display(description="blocked change")
     def held(self, entry: HoldingEntry) -> SafeString:
         return change(entry.blocked_change)
 
@@ -139,7 +143,3 @@ class HoldingEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="trade")
     def trade(self, entry: HoldingEntry) -> SafeString:
         return trade_link(entry.trade_id)
-
-    @admin.display(description="execution or key")
-    def named(self, entry: HoldingEntry) -> str:
-        return entry.execution or entry.key or "-"

@@ -83,7 +83,7 @@ _ENTRY_FITS_ITS_KIND = (
     | Q(_MOVES_SHORT, kind="REPAY", contra="house", amount__lt=0)
 )
 
-_RARE = ["DEPOSIT", "WITHDRAWAL", "LOAN", "REPAY"]
+_OCCASIONAL = ["DEPOSIT", "WITHDRAWAL", "RELEASE", "LOAN", "REPAY"]
 
 
 class HoldingEntry(models.Model):
@@ -118,7 +118,7 @@ class HoldingEntry(models.Model):
             models.Index(F("trader_id"), F("id").desc(), name="holding_entry_newest_first"),
             models.Index(fields=["trade_id"], condition=Q(trade_id__isnull=False), name="holding_entry_by_trade"),
             # For those who look. The kinds left out stand on every page of the journal anyway.
-            models.Index(fields=["kind", "-id"], condition=Q(kind__in=_RARE), name="holding_entry_of_rare_kind"),
+            models.Index(fields=["kind", "-id"], condition=Q(kind__in=_OCCASIONAL), name="holding_entry_by_kind"),
             models.Index(fields=["at"], name="holding_entry_by_time"),
             models.Index(fields=["execution"], condition=Q(execution__isnull=False), name="holding_entry_by_execution"),
             models.Index(fields=["key"], condition=Q(key__isnull=False), name="holding_entry_by_key"),

@@ -59,10 +59,11 @@ def search_entries(entries: QuerySet[HoldingEntry], term: str) -> QuerySet[Holdi
         return entries.filter(trade_id=UUID(term))
     except ValueError:
         pass
-    asked = Q(execution=term) | Q(key=term)
     if term.isascii() and term.isdecimal() and len(term) < 19:
-        asked |= Q(trader_id=int(term))
-    return entries.filter(asked)
+        of_trader = entries.filter(trader_id=int(term))
+        if of_trader.exists():  # asked for apart, so that each is answered from its own index
+            return of_trader
+    return entries.filter(Q(execution=term) | Q(key=term))
 
 
 def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], HoldingEntry]:

@@ -88,14 +88,14 @@ class WalletAdmin(ReadOnlyAdmin):
 
 @admin.register(WalletEntry)
 class WalletEntryAdmin(ReadOnlyAdmin):
-    list_display = ["at", "whose", "kind", "moved", "held", "balance", "blocked", "available", "trade", "named"]
+    list_display = ["when", "whose", "kind", "moved", "held", "balance", "blocked", "available", "trade"]
     list_filter = ["kind", DayFilter]
     search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
     search_help_text = "The trader's number, trade id, execution, or the key of a deposit or withdrawal"
     ordering = ["-id"]
     sortable_by = ()  # newest first is the order of the key; any other would sort the whole journal
     fields = [
-        *["id", "at", "whose", "kind", "contra", "moved", "held", "debt_change"],
+        *["id", "when", "whose", "kind", "contra", "moved", "held", "debt_change"],
         *["balance", "blocked", "available", "debt_after", "trade", "trade_revision", "execution", "key", "note"],
     ]
 
@@ -104,15 +104,19 @@ class WalletEntryAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[WalletEntry], bool]:
         return selectors.search_entries(queryset, search_term), False
 
+    @admin.display(description="time (UTC)")
+    def when(self, entry: WalletEntry) -> str:
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+
     @admin.display(description="trader")
     def whose(self, entry: WalletEntry) -> SafeString:
         return link("wallets_wallet_change", entry.trader_id, entry.trader_id)
 
-    @admin.display(description="balance changed by")
+    @admin.display(description="balance change")
     def moved(self, entry: WalletEntry) -> SafeString:
         return change(entry.amount)
 
-    @admin.display(description="blocked changed by")
+    @admin.display(description="blocked change")
     def held(self, entry: WalletEntry) -> SafeString:
         return change(entry.blocked_change)
 
@@ -131,7 +135,3 @@ class WalletEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="trade")
     def trade(self, entry: WalletEntry) -> SafeString:
         return trade_link(entry.trade_id)
-
-    @admin.display(description="execution or key")
-    def named(self, entry: WalletEntry) -> str:
-        return entry.execution or entry.key or "-"

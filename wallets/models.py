@@ -102,7 +102,7 @@ _ENTRY_FITS_ITS_KIND = (
     | Q(_MOVES_DEBT, kind="REPAY", contra="house", amount__lt=0)
 )
 
-_RARE = ["DEPOSIT", "WITHDRAWAL", "FEE", "LOAN", "REPAY"]
+_OCCASIONAL = ["DEPOSIT", "WITHDRAWAL", "RELEASE", "FEE", "LOAN", "REPAY"]
 
 
 class WalletEntry(models.Model):
@@ -136,7 +136,7 @@ class WalletEntry(models.Model):
             models.Index(F("trader_id"), F("id").desc(), name="wallet_entry_newest_first"),
             models.Index(fields=["trade_id"], condition=Q(trade_id__isnull=False), name="wallet_entry_by_trade"),
             # For those who look. The kinds left out stand on every page of the journal anyway.
-            models.Index(fields=["kind", "-id"], condition=Q(kind__in=_RARE), name="wallet_entry_of_rare_kind"),
+            models.Index(fields=["kind", "-id"], condition=Q(kind__in=_OCCASIONAL), name="wallet_entry_by_kind"),
             models.Index(fields=["at"], name="wallet_entry_by_time"),
             models.Index(fields=["execution"], condition=Q(execution__isnull=False), name="wallet_entry_by_execution"),
             models.Index(fields=["key"], condition=Q(key__isnull=False), name="wallet_entry_by_key"),

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='holdingentry',
-            index=models.Index(condition=models.Q(('kind__in', ['DEPOSIT', 'WITHDRAWAL', 'LOAN', 'REPAY'])), fields=['kind', '-id'], name='holding_entry_of_rare_kind'),
+            index=models.Index(condition=models.Q(('kind__in', ['DEPOSIT', 'WITHDRAWAL', 'RELEASE', 'LOAN', 'REPAY'])), fields=['kind', '-id'], name='holding_entry_by_kind'),
         ),
         migrations.AddIndex(
             model_name='holdingentry',

@@ -188,6 +188,7 @@ class TestTheFirm:
         assert sign_in("ops").post("/admin/brokerage/instrument/ACME/change/", posted).status_code == 302
         assert Instrument.objects.get().halted
         assert LogEntry.objects.get().get_change_message() == "Changed Halted (no → yes)."
+        assert "halted</strong>" in text(sign_in("agent"), "/admin/brokerage/instrument/")
 
     @pytest.mark.parametrize(
         ("symbol", "lot", "told"), [("acme", "1", "capital letters"), ("NEW", "0", "instrument_rules_positive")]
@@ -219,7 +220,10 @@ class TestBigTables:
     def test_a_list_is_counted_to_an_end(
         self, agent: Client, alice: Trader, bob: Trader, carol: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert "3 traders" in text(agent, "/admin/brokerage/trader/")
+        page = text(agent, "/admin/brokerage/trader/")
+        assert "3 traders" in page
+        assert "3 results" not in page
+        assert "1 result " in text(agent, "/admin/brokerage/trader/", q="alice")
         monkeypatch.setattr(back_office, "MOST_COUNTED", 2)
         assert "2+ traders" in text(agent, "/admin/brokerage/trader/")
 

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='walletentry',
-            index=models.Index(condition=models.Q(('kind__in', ['DEPOSIT', 'WITHDRAWAL', 'FEE', 'LOAN', 'REPAY'])), fields=['kind', '-id'], name='wallet_entry_of_rare_kind'),
+            index=models.Index(condition=models.Q(('kind__in', ['DEPOSIT', 'WITHDRAWAL', 'RELEASE', 'FEE', 'LOAN', 'REPAY'])), fields=['kind', '-id'], name='wallet_entry_by_kind'),
         ),
         migrations.AddIndex(
             model_name='walletentry',
