@@ -122,6 +122,7 @@ def make_cluster(layout: Layout, password: str) -> None:
     finally:
         password_file.unlink()
     if done.returncode:
+        shutil.rmtree(fresh, ignore_errors=True)
         log = layout.logs / "initdb.log"
         log.write_text(done.stdout + done.stderr)
         why = re.search(r"(?:FATAL|error): .*", done.stderr) or re.search(r".*", done.stderr)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import pytest
 from brokerage.local import ports, postgres
 from brokerage.local.clean import clean
 from brokerage.local.errors import StackError, check_room, in_one_line
-from brokerage.local.layout import ROOT, Layout
+from brokerage.local.layout import ROOT, Layout, read_json
 from brokerage.local.ports import Ports
 from brokerage.local.program import Program
 from brokerage.local.supervisor import Supervisor
@@ -27,6 +28,13 @@ NOBODY_HOME = "127.0.0.1:1"
 def with_password(url: str, password: str) -> str:
     parts = urlsplit(url)
     return url.replace(f":{parts.password}@", f":{password}@")
+
+
+def wait_for(condition, seconds: float = 10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 class TestStarting:
@@ -119,13 +127,10 @@ class TestFullDisk:
             layout.stack_file.unlink()
             layout.stack_file.mkdir()  # what replaces it fails now
             keeper = supervisor.start(Program(name="sample", command=["sleep", "600"], env=dict(os.environ)))
-            while keeper.pid is None:
-                pass
-            supervisor.catch_up()
-            assert keeper.is_steady(0)
+            wait_for(lambda: keeper.is_steady(0.3))
             layout.stack_file.rmdir()
             supervisor.catch_up()
-            assert str(keeper.pid) in layout.stack_file.read_text()
+            assert read_json(layout.stack_file)["processes"] == {"sample": keeper.pid}
         finally:
             supervisor.stop()
 
@@ -147,7 +152,7 @@ class TestWords:
         with pytest.raises(StackError, match=r"^initdb failed \(error: out of luck\): see .*initdb\.log") as refused:
             postgres.make_cluster(layout, "password")
         assert "\n" not in str(refused.value)
-        assert not layout.postgres.exists()
+        assert sorted(path.name for path in layout.var.iterdir()) == ["log"]
 
 
 class TestUserWithoutName:
