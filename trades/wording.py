@@ -52,20 +52,25 @@ def _with_numbers(text: str, numbers: dict[str, Any]) -> str:
 
 
 def moved(kind: str, amount: Decimal | int, blocked_change: Decimal | int, *, unit: str) -> str:
-    """Tell a movement of money (`unit` INR) or shares (`unit` INFY): "INR 398.00 given"."""
+    """Tell a movement of money (`unit` INR) or shares (`unit` INFY): "INR 398.00 paid"."""
     if kind in ("BLOCK", "RELEASE"):
         return f"{_of(blocked_change, unit)} {'blocked' if blocked_change > 0 else 'released'}"
-    text = f"{_of(amount, unit)} {_VERBS[kind][amount > 0]}"
+    verbs = _VERBS[kind, "shares" if isinstance(amount, int) else "cash"]
+    text = f"{_of(amount, unit)} {verbs[amount > 0]}"
     if blocked_change:
         text += f", {_of(blocked_change, unit)} {'more blocked' if blocked_change > 0 else 'of the hold freed'}"
     return text
 
 
-_VERBS = {  # the balance falls, the balance rises
-    "SETTLE": ("given", "received"),
-    "FEE": ("charged as a fee", "of the fee given back"),
-    "LOAN": ("lent by the house", "lent by the house"),
-    "REPAY": ("repaid to the house", "repaid to the house"),
+_LENT, _REPAID = "lent by the house", "repaid to the house"
+_VERBS = {  # where the total falls, where it rises
+    ("SETTLE", "cash"): ("paid", "received"),
+    ("SETTLE", "shares"): ("delivered", "received"),
+    ("FEE", "cash"): ("charged as a fee", "of the fee given back"),
+    ("LOAN", "cash"): (_LENT, _LENT),
+    ("LOAN", "shares"): (_LENT, _LENT),
+    ("REPAY", "cash"): (_REPAID, _REPAID),
+    ("REPAY", "shares"): (_REPAID, _REPAID),
 }
 
 

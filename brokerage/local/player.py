@@ -36,7 +36,7 @@ class Player:
     def __init__(self, web_url: str, traders: Iterable[str]) -> None:
         self.placed: dict[str, Placed] = {}
         self.surprises: list[str] = []
-        self._sessions = {name: _log_in(web_url, name) for name in traders}
+        self._sessions = {name: log_in(web_url, name) for name in traders}
 
     def play(self, step: Step) -> None:
         """Do what the step says, then wait until every trade it names stands as it must."""
@@ -89,18 +89,19 @@ class Player:
             time.sleep(0.05)
 
     def _call(self, who: str, method: str, path: str, **options: Any) -> dict[str, Any]:
-        return _answer(self._sessions[who].request(method, path, **options))
+        return answer(self._sessions[who].request(method, path, **options))
 
 
-def _log_in(web_url: str, username: str) -> httpx.Client:
+def log_in(web_url: str, username: str) -> httpx.Client:
+    """A session of one of the demo's users."""
     # A proxy of the environment has no business on loopback.
     session = httpx.Client(base_url=f"{web_url}/api/v1", trust_env=False, timeout=15)
-    body = _answer(session.post("/auth/login", json={"username": username, "password": PASSWORD}))
+    body = answer(session.post("/auth/login", json={"username": username, "password": PASSWORD}))
     session.headers["Authorization"] = f"Token {body['token']}"
     return session
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def answer(response: httpx.Response) -> dict[str, Any]:
     """The object that the API answered with."""
     if response.is_error:
         asked = f"{response.request.method} {response.request.url.path}"

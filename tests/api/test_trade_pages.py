@@ -117,7 +117,7 @@ class TestTheTradePage:
             "INR 100,000.00 blocked",
             "then balance 100,000.00, blocked 100,000.00, available 0.00",
             "Executed: bought 400 at 99.50.",
-            "INR 39,800.00 given, INR 40,000.00 of the hold freed",
+            "INR 39,800.00 paid, INR 40,000.00 of the hold freed",
             "400 ACME received",
             "EX-17",
             "39,800.00",

@@ -23,14 +23,13 @@ class TradeAdmin(ReadOnlyAdmin):
     list_display = [
         "shown_reference",
         "status_badge",
-        "shown_side",
-        "symbol",
+        "side_and_symbol",
         "shown_quantity",
         "shown_price",
         "average_price",
         "trader",
         "channel",
-        "created_at",
+        "received",
     ]
     list_filter = ["status", "side", SymbolFilter, "channel", DayFilter, WaitsFilter]
     list_select_related = ["trader"]
@@ -81,9 +80,13 @@ class TradeAdmin(ReadOnlyAdmin):
     def status_badge(self, trade: Trade) -> SafeString:
         return badge(trade.status)
 
-    @admin.display(description="side")
-    def shown_side(self, trade: Trade) -> str:
-        return "▲ Buy" if trade.side == Side.BUY else "▼ Sell"
+    @admin.display(description="what")
+    def side_and_symbol(self, trade: Trade) -> str:
+        return f"{'▲ Buy' if trade.side == Side.BUY else '▼ Sell'} {trade.symbol}"
+
+    @admin.display(description="received (UTC)")
+    def received(self, trade: Trade) -> str:
+        return f"{trade.created_at:%Y-%m-%d %H:%M}"
 
     @admin.display(description="filled / quantity")
     def shown_quantity(self, trade: Trade) -> SafeString:
@@ -98,4 +101,8 @@ class TradeAdmin(ReadOnlyAdmin):
     @admin.display(description="average")
     def average_price(self, trade: Trade) -> SafeString:
         filled = trade.filled_quantity
-        return number(average(trade.filled_notional, filled)) if filled else DASH
+        return (
+            number(average(trade.filled_notional, filled))
+            if filled
+            else format_html('<span class="number">{}</span>', DASH)
+        )
