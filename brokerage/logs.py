@@ -8,6 +8,7 @@ import logging.config
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -22,17 +23,20 @@ _TOKEN_IN_HEADER = re.compile(r"\b(Token|Bearer|Basic)\s+[\w.~+/=-]{16,}")
 def redact(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Hide what is secret by its name, and passwords in addresses: the second guard, after who logs."""
     for name, value in line.items():
-        if _SECRET_NAME.search(name):
+        if _is_secret(name):
             line[name] = HIDDEN
-        elif isinstance(value, str):
+        elif isinstance(value, str) and (" " in value or "://" in value):
             line[name] = _without_secrets(value)
     return line
 
 
 def _without_secrets(text: str) -> str:
-    if "://" in text:
-        text = _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
-    return _TOKEN_IN_HEADER.sub(rf"\1 {HIDDEN}", text)
+    return _TOKEN_IN_HEADER.sub(rf"\1 {HIDDEN}", _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text))
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 _SHARED: list[Any] = [
