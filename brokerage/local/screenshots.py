@@ -40,7 +40,7 @@ def screenshots(var: Path) -> int:
                 _picture(page, "back-office", f"{web}/admin/")
                 _picture(page, "trade-list", f"{web}/admin/trades/trade/")
                 _picture(page, "trade-page", f"{web}/admin/trades/trade/{trade_id}/change/", whole=True)
-                _picture(page, "api-page", f"{web}/api/v1/docs")
+                _picture(page, "api-page", f"{web}/api/v1/docs", ready=".opblock")
             stack.say(f"Pictures: {', '.join(sorted(file.name for file in IMAGES.glob('*.png')))} in {IMAGES}")
             return 0
     except Stopped:
@@ -87,6 +87,7 @@ def _wait_until(trader: httpx.Client, path: str, **wanted: Any) -> dict[str, Any
         time.sleep(0.1)
 
 
-def _picture(page: Page, name: str, address: str, *, whole: bool = False) -> None:
+def _picture(page: Page, name: str, address: str, *, whole: bool = False, ready: str = "#content") -> None:
     page.goto(address, wait_until="networkidle")
+    page.locator(ready).first.wait_for()
     page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)
