@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from django.core.management import execute_from_command_line
+from django.db.utils import OperationalError
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,7 +22,11 @@ def load_stack() -> None:
         return
     try:
         stack = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except OSError as error:
+        sys.exit(
+            f"{path}: {error.strerror}. Is it the stack of another user? Set DATABASE_URL, or use a clone of your own."
+        )
+    except ValueError:
         stack = None
     if not isinstance(stack, dict):
         sys.exit(f"{path}: this is no stack.json. It is written by `make up`.")
@@ -33,4 +38,10 @@ def load_stack() -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     load_stack()
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None):  # the server's own word: that is for whoever wrote the command
+            raise
+        why = str(error).strip().partition("\n")[0]
+        sys.exit(f"error: the database does not answer ({why}): start `make up`, or correct DATABASE_URL")

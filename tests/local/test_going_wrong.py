@@ -91,6 +91,32 @@ class TestStarting:
         assert "may not be written" in refusal(var=Path("/sys/brokerage"))
 
 
+class TestManagePy:
+    def line(self, **environment: str) -> str:
+        """The one line with which a command ends that found no database."""
+        inherited = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
+        command = [sys.executable, "manage.py", "audit_books"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        return line
+
+    def test_without_a_running_stack(self):
+        line = self.line(DATABASE_URL=f"postgresql://somebody:secret@{NOBODY_HOME}/brokerage")
+        assert "start `make up`" in line
+        assert "secret" not in line
+
+    def test_with_the_wrong_password(self):
+        wrong = with_password(os.environ["DATABASE_URL"], "wrong")
+        assert "password authentication failed" in self.line(DATABASE_URL=wrong)
+
+    def test_with_a_stack_it_may_not_read(self, tmp_path):
+        """A folder in its place: root may read every file."""
+        assert "another user" in self.line(STACK=str(tmp_path))
+
+
 class TestPorts:
     def test_all_taken(self, tmp_path, monkeypatch):
         monkeypatch.setattr(ports, "is_free", lambda port: False)
