@@ -125,6 +125,7 @@ class Keeper:
         with self._lock:
             if self._stopping.is_set():
                 return None
+            self._started = time.monotonic()
             process = self._process = subprocess.Popen(
                 self.program.argv,
                 cwd=self.program.cwd,
@@ -136,7 +137,6 @@ class Keeper:
             )
         threading.Thread(target=self._copy_output, args=(process.stdout,), daemon=True).start()
         self.pid = process.pid
-        self._started = time.monotonic()
         self._changed()
         return process
 

@@ -155,7 +155,7 @@ class TestFullDisk:
             keeper = supervisor.start(Program(name="sample", command=["sleep", "600"], env=dict(os.environ)))
             wait_for(lambda: keeper.is_steady(0.3))
             layout.stack_file.rmdir()
-            supervisor.catch_up()
+            wait_for(lambda: supervisor.catch_up() or layout.stack_file.exists())
             assert read_json(layout.stack_file)["processes"] == {"sample": keeper.pid}
         finally:
             supervisor.stop()
