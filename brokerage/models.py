@@ -27,7 +27,10 @@ class Trader(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["ACTIVE", "REDUCING", "SUSPENDED"]), name="trader_status")
         ]
-        permissions = [("restrict_trader", "Can change what a trader may do")]
+        permissions = [
+            ("restrict_trader", "Can change what a trader may do"),
+            ("act_for_trader", "Can place, amend and cancel trades for a trader"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.name}"

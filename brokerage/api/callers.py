@@ -45,3 +45,10 @@ def trader_for(user: User | AnonymousUser, named: int | None) -> int:
     if not Trader.objects.filter(pk=named).exists():
         raise invalid("/trader_id", "unknown_trader", "There is no trader with this number.")
     return named
+
+
+def must_act_for(user: User | AnonymousUser, trader_id: int) -> None:
+    """Refuse who may look at the trader's trades, but neither is the trader nor takes orders for others."""
+    user = known(user)
+    if user.trader_id != trader_id and not user.has_perm("brokerage.act_for_trader"):
+        raise Problem(403, detail="Your role may look, but not place, amend or cancel trades for a trader.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
@@ -55,8 +56,16 @@ def as_bob(bob: Trader) -> APIClient:
 
 @pytest.fixture
 def as_agent(db: None) -> APIClient:
-    """Staff of the call centre, who are no traders."""
-    return client_of(UserFactory(username="agent", trader=None, is_staff=True))
+    """Staff of the call centre, who are no traders and take their orders."""
+    agent = UserFactory(username="agent", trader=None, is_staff=True)
+    agent.user_permissions.add(Permission.objects.get(codename="act_for_trader"))
+    return client_of(agent)
+
+
+@pytest.fixture
+def as_auditor(db: None) -> APIClient:
+    """Staff who look, and change nothing."""
+    return client_of(UserFactory(username="auditor", trader=None, is_staff=True))
 
 
 @pytest.fixture

@@ -182,6 +182,15 @@ class TestInWhoseName:
         assert answer.status_code == 400
         assert pointers(answer) == {"/trader_id": "UNKNOWN_TRADER"}
 
+    def test_staff_who_only_look_may_not(self, as_auditor: APIClient, as_alice: APIClient, alice: Trader) -> None:
+        refused = as_auditor.post(URL, ORDER | {"trader_id": alice.pk})
+        assert (refused.status_code, refused.json()["code"]) == (403, "NOT_ALLOWED")
+        address = f"{URL}/{as_alice.post(URL, ORDER).json()['trade_id']}"
+        assert as_auditor.get(address).status_code == 200
+        assert as_auditor.patch(address, {"quantity": 11}).status_code == 403
+        assert as_auditor.delete(address).status_code == 403
+        assert as_auditor.get(address).json()["revision"] == 1
+
     def test_staff_who_trade_place_for_themselves_by_default(self, db: None) -> None:
         trader = TraderFactory()
         client = client_of(UserFactory(trader=trader, is_staff=True))

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from brokerage.api.callers import must_act_for
 from brokerage.api.fields import Text
 from brokerage.api.problems import Problem, invalid
 from brokerage.reasons import Code
@@ -42,7 +43,11 @@ def _as_problem(error: Exception) -> Exception:
 
 
 def caller_of(request: Request, *, trader_id: int, path: str, client_reference: str | None = None) -> Caller:
-    """Who asks, through which channel, under which key. `path` is the call's, with the trade's own id in it."""
+    """Who asks, through which channel, under which key. `path` is the call's, with the trade's own id in it.
+
+    Staff need the right to take orders for traders: an auditor looks and changes nothing.
+    """
+    must_act_for(request.user, trader_id)
     return Caller(
         trader_id=trader_id,
         username=request.user.get_username(),

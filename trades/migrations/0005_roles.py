@@ -12,8 +12,11 @@ EVERYBODY = {
     "brokerage": {"view": ["trader", "instrument", "tradingsession"]},
 }
 ROLES = {
-    "agent": [EVERYBODY, {"brokerage": {"change": ["trader"]}}],
-    "supervisor": [EVERYBODY, {"brokerage": {"add": ["trader"], "change": ["trader"], "restrict": ["trader"]}}],
+    "agent": [EVERYBODY, {"brokerage": {"change": ["trader"], "act_for": ["trader"]}}],
+    "supervisor": [
+        EVERYBODY,
+        {"brokerage": {verb: ["trader"] for verb in ("add", "change", "restrict", "act_for")}},
+    ],
     "ops": [
         EVERYBODY,
         {
@@ -35,7 +38,10 @@ ROLES = {
         },
     ],
 }
-NAMES = {"restrict_trader": "Can change what a trader may do"}
+NAMES = {
+    "restrict_trader": "Can change what a trader may do",
+    "act_for_trader": "Can place, amend and cancel trades for a trader",
+}
 
 
 def make_roles(apps, schema_editor):
@@ -62,7 +68,7 @@ class Migration(migrations.Migration):
         ("wallets", "0001_initial"),
         ("holdings", "0001_initial"),
         ("exchange", "0001_initial"),
-        ("brokerage", "0003_restrict_trader"),
+        ("brokerage", "0003_rights_about_traders"),
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),

@@ -12,6 +12,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name='trader',
-            options={'permissions': [('restrict_trader', 'Can change what a trader may do')]},
+            options={
+                'permissions': [
+                    ('restrict_trader', 'Can change what a trader may do'),
+                    ('act_for_trader', 'Can place, amend and cancel trades for a trader'),
+                ]
+            },
         ),
     ]
