@@ -16,6 +16,7 @@ FACTS = (
     "quantity",
     "price",
     "terms_seq",
+    "terms_quantity",
     "filled_quantity",
     "filled_value",
     "filled_notional",

@@ -66,6 +66,8 @@ class Reported(StrEnum):
     NEW = "NEW"
     REJECTED = "REJECTED"
     FILL = "FILL"
+    CORRECTED = "CORRECTED"
+    BUSTED = "BUSTED"
     PENDING_REPLACE = "PENDING_REPLACE"
     REPLACED = "REPLACED"
     PENDING_CANCEL = "PENDING_CANCEL"
@@ -107,6 +109,9 @@ class State:
     price: Decimal
     requests: tuple[Request, ...]
     terms_seq: int = 1
+    terms_quantity: int | None = None
+    """The exchange's own quantity, where it was no more than what was filled: then `quantity` is what is filled, but
+    not less than this."""
     filled_quantity: int = 0
     filled_value: Decimal = ZERO
     """The money that moved: each execution's value, rounded to the currency's scale."""
@@ -159,10 +164,19 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Executed:
+    """Shares and price of one version of an execution."""
+
+    quantity: int = 0
+    price: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What the exchange says. `request_id` is the request it names, if it names one of this trade.
 
-    `quantity` and `price` are new terms (REPLACED, RESTATED) or the fill's (FILL).
+    `quantity` and `price` are new terms (REPLACED, RESTATED) or what was executed (FILL, CORRECTED). `replaces` is the
+    version of the execution that does not count any more (CORRECTED, BUSTED).
     """
 
     kind: Reported
@@ -170,6 +184,7 @@ class Report:
     quantity: int | None = None
     price: Decimal | None = None
     at: datetime | None = None
+    replaces: Executed = Executed()
 
 
 Event = Asked | Advanced | Refused | Withdrawn | Report

@@ -15,6 +15,7 @@ from trades.lifecycle.facts import (
     Anomaly,
     Asked,
     Event,
+    Executed,
     Kind,
     Outcome,
     Refused,
@@ -60,8 +61,8 @@ def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
             return _cancel_rejected(state, named)
         case Reported.REJECTED:
             return _rejected(state)
-        case Reported.FILL:
-            return _fill(state, report)
+        case Reported.FILL | Reported.CORRECTED | Reported.BUSTED:
+            return _executed(state, report)
         case Reported.PENDING_REPLACE | Reported.PENDING_CANCEL:
             return (_change(state, named.id, pending=True) if named and named.outcome is None else state), ()
         case Reported.REPLACED:
@@ -87,31 +88,44 @@ def _answered(state: State) -> State:
 def _rejected(state: State) -> tuple[State, tuple[Anomaly, ...]]:
     """The NEW is refused, even after an ack. What was executed stays: then the trade is cancelled, and that is odd."""
     state = _change(state, state.new.id, stage=Stage.SENT, outcome=Outcome.REJECTED)
+    if state.cancelled or state.expired:
+        return state, ()
     if not state.filled_quantity:
         return _end(replace(state, rejected=True)), ()
     odd = Anomaly("REJECTED_AFTER_FILL", {"filled_quantity": state.filled_quantity})
     return _end(replace(state, cancelled=True)), (odd,)
 
 
-def _fill(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
-    quantity, price = report.quantity or 0, report.price or ZERO
-    odd = []
-    if is_ended(state):
-        odd.append(Anomaly("FILL_AFTER_END", {"quantity": quantity, "status": str(status(state))}))
-    worse = price > state.price if state.side is Side.BUY else price < state.price
-    if worse:
-        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": str(price), "limit": str(state.price)}))
+def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
+    """Shares changed hands; or they did at other terms, or not at all. It counts, whatever the trade has come to."""
+    new = Executed(report.quantity or 0, report.price or ZERO) if report.kind is not Reported.BUSTED else Executed()
+    old = report.replaces
+    odd = _oddities(state, new, more=new.quantity - old.quantity)
     state = _answered(state)
-    over = state.filled_quantity + quantity - state.quantity
-    if over > 0:
-        odd.append(Anomaly("OVERFILL", {"quantity": min(over, quantity)}))
+    filled = state.filled_quantity + new.quantity - old.quantity
     state = replace(
         state,
-        filled_quantity=state.filled_quantity + quantity,
-        filled_value=state.filled_value + value(quantity, price),
-        filled_notional=state.filled_notional + quantity * price,
+        filled_quantity=filled,
+        filled_value=state.filled_value + value(new.quantity, new.price) - value(old.quantity, old.price),
+        filled_notional=state.filled_notional + new.quantity * new.price - old.quantity * old.price,
     )
-    return state, tuple(odd)
+    if state.terms_quantity is not None:
+        state = replace(state, quantity=max(filled, state.terms_quantity))
+    return state, odd
+
+
+def _oddities(state: State, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
+    """What is odd about an execution, `more` being what it adds to those there were."""
+    odd = []
+    if more > 0 and is_ended(state):
+        odd.append(Anomaly("FILL_AFTER_END", {"quantity": more, "status": str(status(state))}))
+    worse = new.price > state.price if state.side is Side.BUY else new.price < state.price
+    if new.quantity and worse:
+        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": str(new.price), "limit": str(state.price)}))
+    over = min(more, state.filled_quantity + more - state.quantity)
+    if over > 0:
+        odd.append(Anomaly("OVERFILL", {"quantity": over}))
+    return tuple(odd)
 
 
 def _replaced(state: State, named: Request | None, report: Report) -> State:
@@ -127,9 +141,15 @@ def _replaced(state: State, named: Request | None, report: Report) -> State:
 
 
 def _terms(state: State, quantity: int | None, price: Decimal | None) -> State:
-    """Put new terms in force. A quantity at or below what is filled means: cancel the balance."""
+    """Put new terms in force. A quantity at or below what is filled means: cancel the balance.
+
+    Should executions be busted afterwards, what is open again is what the exchange's own terms leave open.
+    """
     if quantity:
-        state = replace(state, quantity=max(quantity, state.filled_quantity))
+        closes = quantity <= state.filled_quantity
+        state = replace(
+            state, quantity=max(quantity, state.filled_quantity), terms_quantity=quantity if closes else None
+        )
     return replace(state, price=price) if price else state
 
 

@@ -141,6 +141,7 @@ class TestEnding:
         assert status(after(lasting, Report(Reported.RESTATED))) is Status.NEW
 
 
+EXECUTED = (Reported.FILL, Reported.CORRECTED, Reported.BUSTED)
 REPORTS = st.builds(
     Report,
     st.sampled_from(Reported),
@@ -168,8 +169,8 @@ class TestAlways:
             if lifecycle.is_over(state) and not any(request.outstanding for request in state.requests):
                 assert hold(state) == 0
 
-    @given(st.lists(REPORTS.filter(lambda report: report.kind is not Reported.FILL)))
-    def test_what_is_not_a_fill_said_twice_is_said_once(self, reports: list[Report]) -> None:
+    @given(st.lists(REPORTS.filter(lambda report: report.kind not in EXECUTED)))
+    def test_what_is_no_execution_said_twice_is_said_once(self, reports: list[Report]) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 12_000), asked(Kind.CANCEL, 3))
         for report in reports:
             once = after(state, report)
