@@ -7,15 +7,18 @@ holdings and one to write the journal.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from brokerage.db import insert_many, lock, transaction_required, update_many
+from holdings.amounts import positive, positive_or_zero, whole
 from holdings.models import LIMIT, Holding, HoldingEntry, Kind
 from holdings.selectors import with_keys
+from holdings.telling import tell_loans
 
 Key = tuple[int, str]
 """(trader_id, symbol)"""
@@ -30,32 +33,13 @@ _OPEN_MISSING = """
         ON CONFLICT DO NOTHING
 """
 
-_OPEN_FUNDED = """
-    WITH given AS (
-         SELECT *
-           FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[]) AS g(trader_id, symbol, amount, key)
-    ), opened AS (
-         INSERT INTO holdings_holding (trader_id, symbol, quantity, blocked, short, updated_at)
-         SELECT t.id, g.symbol, g.amount, 0, 0, now() FROM given g JOIN brokerage_trader t ON t.id = g.trader_id
-          ORDER BY t.id, g.symbol
-             ON CONFLICT DO NOTHING
-      RETURNING trader_id, symbol
-    )
-    INSERT INTO holdings_holdingentry (trader_id, symbol, kind, contra, amount, blocked_change, short_change,
-                                       quantity_after, blocked_after, short_after, key, note, at)
-    SELECT g.trader_id, g.symbol, 'DEPOSIT', 'depository', g.amount, 0, 0, g.amount, 0, 0, g.key, '', now()
-      FROM opened JOIN given g USING (trader_id, symbol)
-     ORDER BY g.trader_id, g.symbol
- RETURNING trader_id, symbol
-"""
-
 
 class UnknownTraderError(LookupError):
     """There is no trader with this number."""
 
 
 class UncoveredError(ValueError):
-    """The movement would leave the holding with less than nothing, or with more blocked than there is."""
+    """A mistake of ours: the movement gives back what was never blocked, or a figure outgrows its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +63,9 @@ class Ledger:
     Movements change the holdings in memory, each on top of the one before, so that several of one holding add up;
     `post` writes the outcome. Amounts are `int`, whole shares. Anything else raises TypeError, negative amounts
     ValueError, a holding that was not opened KeyError.
+
+    What the exchange says is a fact and never refused: where it needs more than is available, the house lends the
+    difference, and takes it back as soon as something is available again. While short, therefore, nothing is.
     """
 
     def __init__(self, holdings: Iterable[Holding]) -> None:
@@ -115,7 +102,7 @@ class Ledger:
 
     def block(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
-        amount = _positive_or_zero(amount)
+        amount = positive_or_zero(amount)
         available = self[key].available
         if amount > available:
             return Shortfall(amount, available)
@@ -123,9 +110,22 @@ class Ledger:
             self._move(Kind.BLOCK, key, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
         return None
 
+    def block_on_credit(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> None:
+        """Block `amount` on the exchange's word (a restatement, a bust). The house lends what is not available."""
+        amount = positive_or_zero(amount)
+        if amount:
+            self._move(
+                Kind.BLOCK,
+                key,
+                blocked_change=amount,
+                on_credit=True,
+                trade_id=trade_id,
+                trade_revision=trade_revision,
+            )
+
     def release(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> None:
         """Give back `amount` of what a trade blocked. Raises UncoveredError if it is more than is blocked."""
-        amount = _positive_or_zero(amount)
+        amount = positive_or_zero(amount)
         if amount:
             self._move(Kind.RELEASE, key, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision)
 
@@ -142,13 +142,14 @@ class Ledger:
         """Deliver (`amount` < 0) or receive for one execution version, and change the trade's hold, in one entry.
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
-        one. Raises UncoveredError if the holding cannot cover it: until the house lends, such a report is quarantined.
+        one. The house lends what is not available. Raises UncoveredError if it frees more than is blocked.
         """
         self._move(
             Kind.SETTLE,
             key,
-            amount=_whole(amount),
-            blocked_change=_whole(hold_change),
+            amount=whole(amount),
+            blocked_change=whole(hold_change),
+            on_credit=True,
             trade_id=trade_id,
             trade_revision=trade_revision,
             execution=execution,
@@ -156,11 +157,11 @@ class Ledger:
 
     def deposit(self, holding: Key, amount: int, *, key: str, note: str = "") -> None:
         """Add shares that came from the depository; `amount` > 0."""
-        self._move(Kind.DEPOSIT, holding, amount=_positive(amount), key=key, note=note)
+        self._move(Kind.DEPOSIT, holding, amount=positive(amount), key=key, note=note)
 
     def withdraw(self, holding: Key, amount: int, *, key: str, note: str = "") -> Shortfall | None:
         """Take out shares that go to the depository; `amount` > 0. If fewer are available, nothing changes."""
-        amount = _positive(amount)
+        amount = positive(amount)
         available = self[holding].available
         if amount > available:
             return Shortfall(amount, available)
@@ -185,22 +186,55 @@ class Ledger:
             rows=[(holding.id, holding.quantity, holding.blocked, holding.short, now) for holding in moved],
         )
         insert_many(entries)
+        if loans := [entry for entry in entries if entry.kind in (Kind.LOAN, Kind.REPAY)]:
+            transaction.on_commit(partial(tell_loans, loans), robust=True)
         return entries
 
-    def _move(self, kind: Kind, holding_key: Key, *, amount: int = 0, blocked_change: int = 0, **facts: Any) -> None:
-        """Change one holding and note the entry, with the quantities right after it.
+    def _move(
+        self,
+        kind: Kind,
+        holding_key: Key,
+        *,
+        amount: int = 0,
+        blocked_change: int = 0,
+        on_credit: bool = False,
+        **facts: Any,
+    ) -> None:
+        """Change one holding, or raise and change nothing. The loan rule is here and nowhere else.
 
-        The loan rule belongs here: a LOAN before a settlement that is not covered, a REPAY after every movement that
-        leaves both a short and something available.
+        `on_credit`: a LOAN of what is not available comes right before. A REPAY follows every movement that leaves both
+        a short and something available.
         """
         holding = self[holding_key]
         quantity, blocked = holding.quantity + amount, holding.blocked + blocked_change
-        if not 0 <= blocked <= quantity < LIMIT:
+        loan = max(blocked - quantity, 0) if on_credit else 0
+        within = max(holding.quantity + loan, holding.short + loan, quantity + loan) < LIMIT
+        if not (0 <= blocked <= quantity + loan and within):
             raise UncoveredError(
-                f"{kind} of {amount} (blocked {blocked_change:+}) would leave trader {holding.trader_id} with"
-                f" {quantity} {holding.symbol}, blocked {blocked}"
+                f"{kind} of {amount} (blocked {blocked_change:+}, loan {loan}) would leave trader {holding.trader_id}"
+                f" with {quantity + loan} {holding.symbol}, blocked {blocked}"
             )
-        holding.quantity, holding.blocked = quantity, blocked
+        cause: dict[str, Any] = {name: facts.get(name) for name in ("trade_id", "trade_revision")}
+        if loan:
+            self._note(Kind.LOAN, holding, amount=loan, short_change=loan, **cause)
+        self._note(kind, holding, amount=amount, blocked_change=blocked_change, **facts)
+        if repaid := min(holding.short, holding.available):
+            self._note(Kind.REPAY, holding, amount=-repaid, short_change=-repaid, **cause)
+
+    def _note(
+        self,
+        kind: Kind,
+        holding: Holding,
+        *,
+        amount: int,
+        blocked_change: int = 0,
+        short_change: int = 0,
+        **facts: Any,
+    ) -> None:
+        """Change the holding and note the entry, with the quantities right after it."""
+        holding.quantity += amount
+        holding.blocked += blocked_change
+        holding.short += short_change
         entry = HoldingEntry(
             trader_id=holding.trader_id,
             symbol=holding.symbol,
@@ -208,45 +242,12 @@ class Ledger:
             contra=kind.contra,
             amount=amount,
             blocked_change=blocked_change,
-            short_change=0,
-            quantity_after=quantity,
-            blocked_after=blocked,
+            short_change=short_change,
+            quantity_after=holding.quantity,
+            blocked_after=holding.blocked,
             short_after=holding.short,
             **facts,
         )
         if self.at:
             entry.at = self.at
         self._entries.append(entry)
-
-
-@transaction_required
-def open_funded(rows: Iterable[tuple[int, str, int, str]]) -> set[Key]:
-    """Open a holding with one deposit for every (trader_id, symbol) that has none, in one statement, and return those.
-
-    Rows are (trader_id, symbol, amount, key), each pair once. For seeding: far faster than a ledger's deposits.
-    """
-    traders, symbols, amounts, keys = zip(*rows, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _OPEN_FUNDED, [list(traders), list(symbols), [_positive(amount) for amount in amounts], list(keys)]
-        )
-        return set(cursor.fetchall())
-
-
-def _whole(amount: int) -> int:
-    """Return `amount`; refuse what is not a whole number of shares by its very type."""
-    if type(amount) is not int:
-        raise TypeError(f"not a number of shares: {amount!r}")
-    return amount
-
-
-def _positive_or_zero(amount: int) -> int:
-    if _whole(amount) < 0:
-        raise ValueError(f"a negative amount: {amount}")
-    return amount
-
-
-def _positive(amount: int) -> int:
-    if _whole(amount) <= 0:
-        raise ValueError(f"the amount must be more than 0: {amount}")
-    return amount

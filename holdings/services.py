@@ -7,8 +7,9 @@ from itertools import islice
 from django.db import transaction
 
 from brokerage.db import retrying
-from holdings.ledger import Key, Ledger, Shortfall, UncoveredError, UnknownTraderError, open_funded
+from holdings.ledger import Key, Ledger, Shortfall, UncoveredError, UnknownTraderError
 from holdings.models import HoldingEntry, Kind
+from holdings.opening import open_funded
 from holdings.selectors import entries_with_keys
 
 __all__ = [
@@ -58,7 +59,7 @@ def deposit(*, trader_id: int, symbol: str, amount: int, key: str, note: str = "
         if earlier := _earlier(trader_id, key, symbol, Kind.DEPOSIT, amount):
             return Receipt(earlier, replayed=True)
         ledger.deposit((trader_id, symbol), amount, key=key, note=note)
-        [entry] = ledger.post()
+        entry, *_ = ledger.post()  # what is repaid out of it comes behind
     return Receipt(entry, replayed=False)
 
 
@@ -102,7 +103,7 @@ def _open_chunk(rows: Sequence[tuple[int, str, int, str]]) -> int:
                 _must_match(earlier, symbol, Kind.DEPOSIT, amount)
             else:
                 ledger.deposit((trader_id, symbol), amount, key=key)
-        return len(opened) + len(ledger.post())
+        return len(opened) + sum(entry.kind == Kind.DEPOSIT for entry in ledger.post())
 
 
 def _earlier(trader_id: int, key: str, symbol: str, kind: Kind, amount: int) -> HoldingEntry | None:

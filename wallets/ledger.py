@@ -7,16 +7,19 @@ wallets and one to write the journal.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import partial
 from typing import Any, Self
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from brokerage.db import insert_many, lock, transaction_required, update_many
-from brokerage.money import CURRENCY, money, plain
+from brokerage.money import CURRENCY, plain
+from wallets.amounts import exact, positive, positive_or_zero
 from wallets.models import LIMIT, NOTHING, Kind, Wallet, WalletEntry
+from wallets.telling import tell_loans
 
 _OPEN_MISSING = """
     INSERT INTO wallets_wallet (trader_id, currency, balance, blocked, debt, updated_at)
@@ -27,30 +30,13 @@ _OPEN_MISSING = """
         ON CONFLICT DO NOTHING
 """
 
-_OPEN_FUNDED = """
-    WITH given AS (
-         SELECT * FROM unnest(%s::bigint[], %s::numeric(20, 2)[], %s::text[]) AS g(trader_id, amount, key)
-    ), opened AS (
-         INSERT INTO wallets_wallet (trader_id, currency, balance, blocked, debt, updated_at)
-         SELECT t.id, %s, g.amount, 0, 0, now() FROM given g JOIN brokerage_trader t ON t.id = g.trader_id ORDER BY t.id
-             ON CONFLICT DO NOTHING
-      RETURNING trader_id
-    )
-    INSERT INTO wallets_walletentry (trader_id, kind, contra, amount, blocked_change, debt_change,
-                                     balance_after, blocked_after, debt_after, key, note, at)
-    SELECT g.trader_id, 'DEPOSIT', 'bank', g.amount, 0, 0, g.amount, 0, 0, g.key, '', now()
-      FROM opened JOIN given g USING (trader_id)
-     ORDER BY g.trader_id
- RETURNING trader_id
-"""
-
 
 class UnknownTraderError(LookupError):
     """There is no trader with this number."""
 
 
 class UncoveredError(ValueError):
-    """The movement would leave the wallet with less than nothing, or with more blocked than there is."""
+    """A mistake of ours: the movement gives back what was never blocked, or a figure outgrows its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +60,9 @@ class Ledger:
     Movements change the wallets in memory, each on top of the one before, so that several of one wallet add up; `post`
     writes the outcome. Amounts are `Decimal` or `int` in the currency's scale. Floats raise TypeError, fractions of a
     paisa and negative amounts ValueError, a trader who was not opened KeyError.
+
+    What the exchange says is a fact and never refused: where it needs more than is available, the house lends the
+    difference, and takes it back as soon as something is available again. While in debt, therefore, nothing is.
     """
 
     def __init__(self, wallets: Iterable[Wallet]) -> None:
@@ -112,7 +101,7 @@ class Ledger:
         self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None
     ) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
-        amount = _positive_or_zero(amount)
+        amount = positive_or_zero(amount)
         available = self[trader_id].available
         if amount > available:
             return Shortfall(amount, available)
@@ -120,9 +109,24 @@ class Ledger:
             self._move(Kind.BLOCK, trader_id, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
         return None
 
+    def block_on_credit(
+        self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None
+    ) -> None:
+        """Block `amount` on the exchange's word (a restatement, a bust). The house lends what is not available."""
+        amount = positive_or_zero(amount)
+        if amount:
+            self._move(
+                Kind.BLOCK,
+                trader_id,
+                blocked_change=amount,
+                on_credit=True,
+                trade_id=trade_id,
+                trade_revision=trade_revision,
+            )
+
     def release(self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None) -> None:
         """Give back `amount` of what a trade blocked. Raises UncoveredError if it is more than is blocked."""
-        amount = _positive_or_zero(amount)
+        amount = positive_or_zero(amount)
         if amount:
             self._move(
                 Kind.RELEASE, trader_id, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision
@@ -141,13 +145,14 @@ class Ledger:
         """Pay (`amount` < 0) or receive for one execution version, and change the trade's hold, in one entry.
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
-        one. Raises UncoveredError if the wallet cannot cover it: until the house lends, such a report is quarantined.
+        one. The house lends what is not available. Raises UncoveredError if it frees more than is blocked.
         """
         self._move(
             Kind.SETTLE,
             trader_id,
-            amount=_exact(amount),
-            blocked_change=_exact(hold_change),
+            amount=exact(amount),
+            blocked_change=exact(hold_change),
+            on_credit=True,
             trade_id=trade_id,
             trade_revision=trade_revision,
             execution=execution,
@@ -155,11 +160,11 @@ class Ledger:
 
     def deposit(self, trader_id: int, amount: Decimal, *, key: str, note: str = "") -> None:
         """Add money that came from the bank; `amount` > 0."""
-        self._move(Kind.DEPOSIT, trader_id, amount=_positive(amount), key=key, note=note)
+        self._move(Kind.DEPOSIT, trader_id, amount=positive(amount), key=key, note=note)
 
     def withdraw(self, trader_id: int, amount: Decimal, *, key: str, note: str = "") -> Shortfall | None:
         """Take out money that goes to the bank; `amount` > 0. If less is available, nothing changes."""
-        amount = _positive(amount)
+        amount = positive(amount)
         available = self[trader_id].available
         if amount > available:
             return Shortfall(amount, available)
@@ -184,73 +189,67 @@ class Ledger:
             rows=[(wallet.trader_id, wallet.balance, wallet.blocked, wallet.debt, now) for wallet in moved],
         )
         insert_many(entries)
+        if loans := [entry for entry in entries if entry.kind in (Kind.LOAN, Kind.REPAY)]:
+            transaction.on_commit(partial(tell_loans, loans), robust=True)
         return entries
 
     def _move(
-        self, kind: Kind, trader_id: int, *, amount: Decimal = NOTHING, blocked_change: Decimal = NOTHING, **facts: Any
+        self,
+        kind: Kind,
+        trader_id: int,
+        *,
+        amount: Decimal = NOTHING,
+        blocked_change: Decimal = NOTHING,
+        on_credit: bool = False,
+        **facts: Any,
     ) -> None:
-        """Change one wallet and note the entry, with the balances right after it.
+        """Change one wallet, or raise and change nothing. The loan rule is here and nowhere else.
 
-        The loan rule belongs here: a LOAN before a settlement that is not covered, a REPAY after every movement that
-        leaves both debt and something available.
+        `on_credit`: a LOAN of what is not available comes right before. A REPAY follows every movement that leaves both
+        debt and something available.
         """
         wallet = self[trader_id]
         balance, blocked = wallet.balance + amount, wallet.blocked + blocked_change
-        if not 0 <= blocked <= balance < LIMIT:
+        loan = max(blocked - balance, NOTHING) if on_credit else NOTHING
+        within = max(wallet.balance + loan, wallet.debt + loan, balance + loan) < LIMIT
+        if not (0 <= blocked <= balance + loan and within):
             raise UncoveredError(
-                f"{kind} of {amount} (blocked {blocked_change:+}) would leave trader {trader_id} with"
-                f" a balance of {balance}, blocked {blocked}"
+                f"{kind} of {amount} (blocked {blocked_change:+}, loan {loan}) would leave trader {trader_id} with"
+                f" a balance of {balance + loan}, blocked {blocked}"
             )
-        wallet.balance, wallet.blocked = balance, blocked
+        cause: dict[str, Any] = {name: facts.get(name) for name in ("trade_id", "trade_revision")}
+        if loan:
+            self._note(Kind.LOAN, wallet, amount=loan, debt_change=loan, **cause)
+        self._note(kind, wallet, amount=amount, blocked_change=blocked_change, **facts)
+        if repaid := min(wallet.debt, wallet.available):
+            self._note(Kind.REPAY, wallet, amount=-repaid, debt_change=-repaid, **cause)
+
+    def _note(
+        self,
+        kind: Kind,
+        wallet: Wallet,
+        *,
+        amount: Decimal,
+        blocked_change: Decimal = NOTHING,
+        debt_change: Decimal = NOTHING,
+        **facts: Any,
+    ) -> None:
+        """Change the wallet and note the entry, with the balances right after it."""
+        wallet.balance += amount
+        wallet.blocked += blocked_change
+        wallet.debt += debt_change
         entry = WalletEntry(
-            trader_id=trader_id,
+            trader_id=wallet.trader_id,
             kind=kind,
             contra=kind.contra,
             amount=amount,
             blocked_change=blocked_change,
-            debt_change=NOTHING,
-            balance_after=balance,
-            blocked_after=blocked,
+            debt_change=debt_change,
+            balance_after=wallet.balance,
+            blocked_after=wallet.blocked,
             debt_after=wallet.debt,
             **facts,
         )
         if self.at:
             entry.at = self.at
         self._entries.append(entry)
-
-
-@transaction_required
-def open_funded(rows: Iterable[tuple[int, Decimal, str]]) -> set[int]:
-    """Open a wallet with one deposit for every trader who has none, in one statement, and return those traders.
-
-    Rows are (trader_id, amount, key), each trader once. For seeding: far faster than a ledger's deposits.
-    """
-    traders, amounts, keys = zip(*rows, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_OPEN_FUNDED, [list(traders), [_positive(amount) for amount in amounts], list(keys), CURRENCY])
-        return {trader_id for (trader_id,) in cursor.fetchall()}
-
-
-def _exact(amount: Decimal | int) -> Decimal:
-    """Return `amount` in the currency's scale; refuse what would have to be rounded."""
-    try:
-        exact = money(amount)
-    except InvalidOperation:
-        raise ValueError(f"not an amount of money: {amount}") from None
-    if exact != amount:
-        raise ValueError(f"not an amount of money in {CURRENCY}: {amount}")
-    return exact
-
-
-def _positive_or_zero(amount: Decimal | int) -> Decimal:
-    amount = _exact(amount)
-    if amount < 0:
-        raise ValueError(f"a negative amount: {amount}")
-    return amount
-
-
-def _positive(amount: Decimal | int) -> Decimal:
-    amount = _exact(amount)
-    if amount <= 0:
-        raise ValueError(f"the amount must be more than 0: {amount}")
-    return amount

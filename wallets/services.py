@@ -8,8 +8,9 @@ from itertools import islice
 from django.db import transaction
 
 from brokerage.db import retrying
-from wallets.ledger import Ledger, Shortfall, UncoveredError, UnknownTraderError, open_funded
+from wallets.ledger import Ledger, Shortfall, UncoveredError, UnknownTraderError
 from wallets.models import Kind, WalletEntry
+from wallets.opening import open_funded
 from wallets.selectors import entries_with_keys
 
 __all__ = [
@@ -58,7 +59,7 @@ def deposit(*, trader_id: int, amount: Decimal, key: str, note: str = "") -> Rec
         if earlier := _earlier(trader_id, key, Kind.DEPOSIT, amount):
             return Receipt(earlier, replayed=True)
         ledger.deposit(trader_id, amount, key=key, note=note)
-        [entry] = ledger.post()
+        entry, *_ = ledger.post()  # what is repaid out of it comes behind
     return Receipt(entry, replayed=False)
 
 
@@ -102,7 +103,7 @@ def _open_chunk(rows: Sequence[tuple[int, Decimal, str]]) -> int:
                 _must_match(earlier, Kind.DEPOSIT, amount)
             else:
                 ledger.deposit(trader_id, amount, key=key)
-        return len(opened) + len(ledger.post())
+        return len(opened) + sum(entry.kind == Kind.DEPOSIT for entry in ledger.post())
 
 
 def _earlier(trader_id: int, key: str, kind: Kind, amount: Decimal) -> WalletEntry | None:

@@ -1,0 +1,30 @@
+"""What counts as an amount of money: exact, in the currency's scale. Nothing is rounded on the way into the books."""
+
+from decimal import Decimal, InvalidOperation
+
+from brokerage.money import CURRENCY, money
+
+
+def exact(amount: Decimal | int) -> Decimal:
+    """Return `amount` in the currency's scale; refuse what would have to be rounded."""
+    try:
+        exact = money(amount)
+    except InvalidOperation:
+        raise ValueError(f"not an amount of money: {amount}") from None
+    if exact != amount:
+        raise ValueError(f"not an amount of money in {CURRENCY}: {amount}")
+    return exact
+
+
+def positive_or_zero(amount: Decimal | int) -> Decimal:
+    amount = exact(amount)
+    if amount < 0:
+        raise ValueError(f"a negative amount: {amount}")
+    return amount
+
+
+def positive(amount: Decimal | int) -> Decimal:
+    amount = exact(amount)
+    if amount <= 0:
+        raise ValueError(f"the amount must be more than 0: {amount}")
+    return amount
