@@ -83,31 +83,48 @@ class Move:
     trade: int
     units: int
     receives: bool
+    hold: int
 
 
-@dataclass
-class Model:
-    """What an account should be: a total, and what each trade holds of it."""
+@dataclass(frozen=True)
+class Stand:
+    """How an account stands by the loan rule, which needs no history: only what is its own, and what is held of it."""
 
-    total: int = 0
-    holds: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(TRADES), 0))
+    own: int
+    blocked: int
 
     @property
-    def blocked(self) -> int:
-        return sum(self.holds.values())
+    def owed(self) -> int:
+        return max(0, self.blocked - self.own)
+
+    @property
+    def total(self) -> int:
+        return self.own + self.owed
 
     @property
     def available(self) -> int:
         return self.total - self.blocked
 
 
+@dataclass
+class Model:
+    """What an account should be: all that came in less all that went out, and what each trade holds of it."""
+
+    own: int = 0
+    holds: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(TRADES), 0))
+
+    def stand(self) -> Stand:
+        return Stand(self.own, sum(self.holds.values()))
+
+
 moves = st.builds(
     Move,
-    verb=st.sampled_from(["deposit", "withdraw", "block", "release", "settle"]),
+    verb=st.sampled_from(["deposit", "withdraw", "block", "block_on_credit", "release", "settle"]),
     account=st.integers(0, ACCOUNTS - 1),
     trade=st.integers(0, TRADES - 1),
     units=st.integers(0, 40),
     receives=st.booleans(),
+    hold=st.integers(0, 40),
 )
 batches = st.lists(st.lists(moves, max_size=8), max_size=6)
 
@@ -121,7 +138,7 @@ class Run:
         self.models = [Model() for _ in self.accounts]
         self.trades: list[list[UUID]] = [[uuid4() for _ in range(TRADES)] for _ in self.accounts]
         self.numbers = count()
-        self.expected: list[tuple[int, int]] = []  # total and blocked after each movement of this batch
+        self.expected: list[tuple[Any, ...]] = []  # the entries of this batch
 
     def batch(self, batch: list[Move]) -> None:
         self.expected = []
@@ -130,13 +147,40 @@ class Run:
             for move in batch:
                 getattr(self, move.verb)(ledger, move)
             entries = ledger.post()
-        after = [(getattr(e, f"{self.twin.total}_after"), e.blocked_after) for e in entries]
-        amount = self.twin.amount
-        assert after == [(amount(total), amount(blocked)) for total, blocked in self.expected]
+        total, owed = self.twin.total, self.twin.owed
+        assert self.expected == [
+            (
+                entry.kind,
+                *(entry.amount, entry.blocked_change, getattr(entry, f"{owed}_change")),
+                *(getattr(entry, f"{total}_after"), entry.blocked_after, getattr(entry, f"{owed}_after")),
+                entry.trade_id,
+            )
+            for entry in entries
+        ]
 
-    def moved(self, move: Move) -> None:
+    def moved(self, move: Move, *, kind: str, amount: int = 0, blocked: int = 0) -> None:
+        """Change the model by one movement; expect its entry, a loan before it, or a repayment after it."""
         model = self.models[move.account]
-        self.expected.append((model.total, model.blocked))
+        before = model.stand()
+        model.own += amount
+        model.holds[move.trade] += blocked
+        after = model.stand()
+        assert 0 <= after.blocked <= after.total
+        assert after.owed == 0 or after.blocked == after.total
+        assert after.total - after.owed == model.own
+
+        lent, repaid = max(0, after.owed - before.owed), max(0, before.owed - after.owed)
+        trade_id = None if kind in ("DEPOSIT", "WITHDRAWAL") else self.trades[move.account][move.trade]
+        if lent:
+            self.expect("LOAN", (lent, 0, lent), (before.total + lent, before.blocked, after.owed), trade_id)
+        self.expect(kind, (amount, blocked, 0), (after.total + repaid, after.blocked, after.owed + repaid), trade_id)
+        if repaid:
+            self.expect("REPAY", (-repaid, 0, -repaid), (after.total, after.blocked, after.owed), trade_id)
+
+    def expect(
+        self, kind: str, changes: tuple[int, int, int], after: tuple[int, int, int], trade_id: UUID | None
+    ) -> None:
+        self.expected.append((kind, *map(self.twin.amount, changes + after), trade_id))
 
     def refused(self, shortfall: Any, move: Move, available: int) -> None:
         amount = self.twin.amount
@@ -146,68 +190,64 @@ class Run:
     def deposit(self, ledger: Any, move: Move) -> None:
         if move.units:
             ledger.deposit(self.accounts[move.account], self.twin.amount(move.units), key=str(next(self.numbers)))
-            self.models[move.account].total += move.units
-            self.moved(move)
+            self.moved(move, kind="DEPOSIT", amount=move.units)
 
     def withdraw(self, ledger: Any, move: Move) -> None:
         if not move.units:
             return
-        model, key = self.models[move.account], str(next(self.numbers))
+        available, key = self.models[move.account].stand().available, str(next(self.numbers))
         shortfall = ledger.withdraw(self.accounts[move.account], self.twin.amount(move.units), key=key)
-        if move.units > model.available:
-            self.refused(shortfall, move, model.available)
+        if move.units > available:
+            self.refused(shortfall, move, available)
             return
         assert shortfall is None
-        model.total -= move.units
-        self.moved(move)
+        self.moved(move, kind="WITHDRAWAL", amount=-move.units)
 
     def block(self, ledger: Any, move: Move) -> None:
-        model = self.models[move.account]
+        available = self.models[move.account].stand().available
         trade_id = self.trades[move.account][move.trade]
         shortfall = ledger.block(self.accounts[move.account], self.twin.amount(move.units), trade_id=trade_id)
-        if move.units > model.available:
-            self.refused(shortfall, move, model.available)
+        if move.units > available:
+            self.refused(shortfall, move, available)
             return
         assert shortfall is None
         if move.units:
-            model.holds[move.trade] += move.units
-            self.moved(move)
+            self.moved(move, kind="BLOCK", blocked=move.units)
+
+    def block_on_credit(self, ledger: Any, move: Move) -> None:
+        trade_id = self.trades[move.account][move.trade]
+        ledger.block_on_credit(self.accounts[move.account], self.twin.amount(move.units), trade_id=trade_id)
+        if move.units:
+            self.moved(move, kind="BLOCK", blocked=move.units)
 
     def release(self, ledger: Any, move: Move) -> None:
-        model = self.models[move.account]
-        units = min(move.units, model.holds[move.trade])
+        units = min(move.units, self.models[move.account].holds[move.trade])
         trade_id = self.trades[move.account][move.trade]
         ledger.release(self.accounts[move.account], self.twin.amount(units), trade_id=trade_id)
         if units:
-            model.holds[move.trade] -= units
-            self.moved(move)
+            self.moved(move, kind="RELEASE", blocked=-units)
 
     def settle(self, ledger: Any, move: Move) -> None:
-        """Give what the trade holds and perhaps more, or receive without touching its hold."""
-        model = self.models[move.account]
-        change = move.units if move.receives else -move.units
-        freed = 0 if move.receives else min(move.units, model.holds[move.trade])
-        facts = {
-            "amount": self.twin.amount(change),
-            "hold_change": self.twin.amount(-freed),
-            "trade_id": self.trades[move.account][move.trade],
-            "execution": f"E{next(self.numbers)}",
-        }
-        if model.blocked - freed > model.total + change:
-            with pytest.raises(self.twin.services.UncoveredError):
-                ledger.settle(self.accounts[move.account], **facts)
-            return
-        ledger.settle(self.accounts[move.account], **facts)
-        model.total += change
-        model.holds[move.trade] -= freed
-        self.moved(move)
+        """Give whatever there is or is not and free some of the hold; or receive, and hold more (a bust)."""
+        held = self.models[move.account].holds[move.trade]
+        amount = move.units if move.receives else -move.units
+        change = move.hold if move.receives else -min(move.hold, held)
+        ledger.settle(
+            self.accounts[move.account],
+            amount=self.twin.amount(amount),
+            hold_change=self.twin.amount(change),
+            trade_id=self.trades[move.account][move.trade],
+            execution=f"E{next(self.numbers)}",
+        )
+        self.moved(move, kind="SETTLE", amount=amount, blocked=change)
 
     def compare(self) -> None:
         amount, held = self.twin.amount, {}
         for account, model, trades in zip(self.accounts, self.models, self.trades, strict=True):
-            row = self.twin.read(account)
-            assert getattr(row, self.twin.total) == amount(model.total)
-            assert (row.blocked, getattr(row, self.twin.owed)) == (amount(model.blocked), 0)
+            row, stand = self.twin.read(account), model.stand()
+            assert (getattr(row, self.twin.total), row.blocked, getattr(row, self.twin.owed)) == (
+                *(amount(stand.total), amount(stand.blocked), amount(stand.owed)),
+            )
             held |= {trades[trade]: amount(units) for trade, units in model.holds.items() if units}
         assert self.twin.selectors.blocked_by_trade([trade for trades in self.trades for trade in trades]) == held
         assert [str(discrepancy) for discrepancy in self.twin.audit()] == []

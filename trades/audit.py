@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Count, DecimalField, F, Max, Q, Sum
+from django.db.models import Count, Max, Q
 
 from brokerage import metrics
 from brokerage.auditing import Discrepancy
@@ -106,24 +106,34 @@ def _differences(code: str, expected: Mapping[UUID, Figure], found: Mapping[UUID
 
 
 def _executions() -> Iterator[Discrepancy]:
-    """Each execution is settled once in cash and once in shares, with its own numbers, and nothing else is."""
-    cash: dict[str, Decimal] = {}
-    shares: dict[str, int] = {}
-    for pk, side, quantity, worth in Execution.objects.values_list("pk", "side", "quantity", "value").iterator():
+    """Each version of an execution is settled once in cash and once in shares, by what it changed, and nothing else is.
+
+    What a trade has been filled is the sum over the versions that count: those that no other one replaces.
+    """
+    columns = ("pk", "trade_id", "side", "quantity", "price", "value", "replaces")
+    versions = {row[0]: row for row in Execution.objects.values_list(*columns).iterator()}
+    replaced = {row[-1] for row in versions.values()} - {None}
+    cash, shares = {}, {}
+    executed: dict[UUID, tuple[int, Decimal, Decimal]] = {}
+    for pk, trade_id, side, quantity, price, worth, replaces in versions.values():
+        _, _, _, old_quantity, _, old_worth, _ = versions[replaces] if replaces else _NO_VERSION
         sign = 1 if side == lifecycle.Side.BUY else -1
-        cash[pk], shares[pk] = -sign * worth, sign * quantity
+        cash[pk], shares[pk] = -sign * (worth - old_worth), sign * (quantity - old_quantity)
+        if pk not in replaced:
+            total, total_worth, exact = executed.get(trade_id, (0, ZERO, ZERO))
+            executed[trade_id] = (total + quantity, total_worth + worth, exact + quantity * price)
     yield from _settlements("I4_CASH_SETTLED", cash, wallets.settled_executions())
     yield from _settlements("I4_SHARES_SETTLED", shares, holdings.settled_executions())
-    notional = Sum(F("quantity") * F("price"), output_field=DecimalField())
-    totals = Execution.objects.values("trade_id").annotate(q=Sum("quantity"), v=Sum("value"), n=notional).order_by()
-    executed = {row["trade_id"]: (row["q"], row["v"], row["n"]) for row in totals}
+    nothing = (0, ZERO, ZERO)
     cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0) | ~Q(filled_notional=0))
-    columns = ("pk", "filled_quantity", "filled_value", "filled_notional")
-    filled = {pk: (quantity, worth, exact) for pk, quantity, worth, exact in cached.values_list(*columns)}
-    for trade_id in executed.keys() | filled.keys():
-        if executed.get(trade_id) != filled.get(trade_id):
-            expected, found = executed.get(trade_id), filled.get(trade_id)
-            yield Discrepancy("I4_FILLED", f"trade {trade_id}", str(expected), str(found))
+    figures = cached.values_list("pk", "filled_quantity", "filled_value", "filled_notional")
+    filled = {pk: (quantity, worth, exact) for pk, quantity, worth, exact in figures}
+    for pk in executed.keys() | filled.keys():
+        if executed.get(pk, nothing) != filled.get(pk, nothing):
+            yield Discrepancy("I4_FILLED", f"trade {pk}", str(executed.get(pk)), str(filled.get(pk)))
+
+
+_NO_VERSION = (None, None, None, 0, ZERO, ZERO, None)
 
 
 def _settlements(

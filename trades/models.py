@@ -188,9 +188,19 @@ class ExchangeReport(models.Model):
 
 
 class Execution(models.Model):
-    """One fill that the exchange reported. Append-only."""
+    """One fill that the exchange reported, or a later version of it. Append-only.
+
+    A correction is a version with other numbers, a bust one with none; what counts is the version that no other one
+    replaces.
+    """
 
     exec_id = models.CharField(primary_key=True, max_length=128)
+    original = models.CharField(  # noqa: DJ001  (absent is not empty)
+        max_length=128, null=True, blank=True, help_text="The ExecID of the fill that this is a later version of."
+    )
+    replaces = models.CharField(  # noqa: DJ001  (the same)
+        max_length=128, null=True, blank=True, help_text="The ExecID of the version that does not count any more."
+    )
     trade = models.ForeignKey(Trade, on_delete=models.PROTECT, related_name="executions")
     trader_id = models.BigIntegerField()
     symbol = models.CharField(max_length=24)
@@ -202,10 +212,41 @@ class Execution(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["trade", "received_at"], name="execution_by_trade")]
+        indexes = [
+            models.Index(fields=["trade", "received_at"], name="execution_by_trade"),
+            models.Index(fields=["original"], name="execution_versions", condition=Q(original__isnull=False)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["replaces"], condition=Q(replaces__isnull=False), name="execution_replaced_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(original__isnull=True, replaces__isnull=True)
+                | Q(original__isnull=False, replaces__isnull=False),
+                name="execution_version_of_something",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.quantity} @ {plain(self.price)}"
+
+    @property
+    def origin(self) -> str:
+        """The ExecID of the first version."""
+        return self.original or self.exec_id
+
+
+class WaitingRevision(models.Model):
+    """A bust or a correction of an execution that is not known yet: applied when that arrives."""
+
+    exec_id = models.CharField(primary_key=True, max_length=128)
+    trade_id = models.UUIDField(db_index=True)
+    exec_ref_id = models.CharField(max_length=128, help_text="The ExecID it waits for.")
+    message = models.BinaryField(help_text="The report as it came.")
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.exec_id} waits for {self.exec_ref_id}"
 
 
 class TradeEvent(models.Model):

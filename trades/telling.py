@@ -88,8 +88,8 @@ def _count(trade: Trade, progress: Progress) -> None:
 
 def _count_fills(docket: Docket) -> None:
     trade = docket.trade
-    if docket.executions:
-        metrics.executions.labels(trade.side, trade.channel).inc(len(docket.executions))
+    if fills := sum(execution.replaces is None for execution in docket.executions):
+        metrics.executions.labels(trade.side, trade.channel).inc(fills)
     if docket.filled_at:
         metrics.trades_filled.labels(trade.side, trade.channel).inc()
         metrics.accept_to_settled_seconds.labels(trade.side).observe(_seconds(trade.created_at, docket.filled_at))

@@ -97,7 +97,7 @@ def _milestone(kind: str, request: TradeRequest) -> str | None:
         return "RECEIVED"
     if kind in ("VALIDATED", "BOOKED", "SENT"):
         return kind
-    if kind == "EXCHANGE_FILL":
+    if kind in ("EXCHANGE_FILL", "EXCHANGE_CORRECTED", "EXCHANGE_BUSTED"):
         return "ANSWERED" if request.kind == Kind.NEW else None
     answers = kind.startswith("EXCHANGE_") and not kind.startswith("EXCHANGE_PENDING_")
     return "ANSWERED" if answers or kind in ("REFUSED", "WITHDRAWN") else None

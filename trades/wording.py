@@ -144,6 +144,18 @@ def _fill(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> s
     return f"Executed: {verb} {grouped(data['quantity'])} at {grouped(Decimal(data['price']))}."
 
 
+def _corrected(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    return f"The exchange corrected an execution: {_executed(data)} instead of {_executed(data, 'was_')}."
+
+
+def _busted(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    return f"The exchange took an execution back: {_executed(data, 'was_')} never happened."
+
+
+def _executed(data: dict[str, Any], prefix: str = "") -> str:
+    return f"{grouped(data[f'{prefix}quantity'])} at {grouped(Decimal(data[f'{prefix}price']))}"
+
+
 def _terms(text: str) -> Telling:
     def tell(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
         quantity = data.get("quantity") or (request and request.quantity)
@@ -173,6 +185,9 @@ _ODD = {
     "FILL_BEYOND_LIMIT": "executed at a worse price than the limit",
     "OVERFILL": "more was executed than was asked for",
     "REJECTED_AFTER_FILL": "the exchange refused the order after it had executed some of it",
+    "EXECUTION_NOT_KNOWN": "the exchange revised an execution that is not known yet; it waits for it",
+    "REVISES_AN_OLD_VERSION": "the exchange revised a version that did not count any more; the latest one was revised",
+    "BUSTED_ALREADY": "the exchange took an execution back that had been taken back",
     "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
 }
 
@@ -201,6 +216,8 @@ _SENTENCES: dict[str, Telling] = {
     "EXCHANGE_NEW": _says("The exchange accepted the order."),
     "EXCHANGE_REJECTED": _rejected,
     "EXCHANGE_FILL": _fill,
+    "EXCHANGE_CORRECTED": _corrected,
+    "EXCHANGE_BUSTED": _busted,
     "EXCHANGE_PENDING_REPLACE": _says("The exchange is working on the change."),
     "EXCHANGE_REPLACED": _terms("The exchange made the change"),
     "EXCHANGE_PENDING_CANCEL": _says("The exchange is working on the cancellation."),

@@ -31,10 +31,16 @@ def caller(trader: Trader, **changes: Any) -> Caller:
 
 
 def place(
-    trader: Trader, side: str = "BUY", quantity: int = 10, price: str = "100.00", symbol: str = "ACME", **changes: Any
+    trader: Trader,
+    side: str = "BUY",
+    quantity: int = 10,
+    price: str = "100.00",
+    symbol: str = "ACME",
+    time_in_force: str = "DAY",
+    **changes: Any,
 ) -> UUID:
     """Accept a new trade and return its id."""
-    order = Order(symbol=symbol, side=side, quantity=quantity, price=Decimal(price), time_in_force="DAY")
+    order = Order(symbol=symbol, side=side, quantity=quantity, price=Decimal(price), time_in_force=time_in_force)
     return accept.place(order, caller=caller(trader, **changes), now=timezone.now()).trade_id
 
 

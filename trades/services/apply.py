@@ -5,9 +5,7 @@ cancel reject by the outcome it left on its request), and nothing happens twice.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,25 +15,27 @@ from structlog.contextvars import bound_contextvars
 
 from brokerage import metrics
 from brokerage.db import retrying
-from brokerage.money import plain, value
+from brokerage.money import plain
 from brokerage.reasons import Code, Reason
 from exchange.intake import Report
 from exchange.link import REPORTS
 from exchange.messages import CancelReject, ExecType, ExecutionReport
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
-from holdings import services as holdings
 from trades import lifecycle, store
 from trades.docket import Docket
-from trades.lifecycle import Reported, Side
-from trades.models import ExchangeReport, Execution, Trade, TradeRequest
-from wallets import services as wallets
+from trades.executions import REVISIONS, Executions, Version
+from trades.lifecycle import Reported
+from trades.models import ExchangeReport, Trade, TradeRequest
+from trades.settling import Movement, movement, post
 
 _REPORTED = {
     ExecType.PENDING_NEW: Reported.PENDING_NEW,
     ExecType.NEW: Reported.NEW,
     ExecType.REJECTED: Reported.REJECTED,
     ExecType.TRADE: Reported.FILL,
+    ExecType.TRADE_CORRECT: Reported.CORRECTED,
+    ExecType.TRADE_CANCEL: Reported.BUSTED,
     ExecType.PENDING_REPLACE: Reported.PENDING_REPLACE,
     ExecType.REPLACED: Reported.REPLACED,
     ExecType.PENDING_CANCEL: Reported.PENDING_CANCEL,
@@ -46,17 +46,6 @@ _REPORTED = {
     ExecType.RESTATED: Reported.RESTATED,
 }
 _TOO_LATE_TO_CANCEL = "0"  # CxlRejReason (102)
-
-
-@dataclass(frozen=True, slots=True)
-class _Movement:
-    """What one report does to the books: the change of what is blocked and, for a fill, the execution to settle."""
-
-    trade: Trade
-    revision: int
-    side: Side
-    hold_change: Decimal
-    execution: Execution | None
 
 
 @bound_contextvars(step="apply")
@@ -72,7 +61,8 @@ def apply_reports(reports: Sequence[Report]) -> None:
         trade_of = _route([report.message for report in reports])
         dockets = store.open_dockets(set(trade_of.values()))
         known = _known([report.message for report in reports])
-        movements: list[_Movement] = []
+        executions = Executions([report.message for report in reports], dockets)
+        movements: list[Movement] = []
         for report in reports:
             trade_id = _trade_id(report.message, trade_of)
             docket = dockets.get(trade_id) if trade_id else None
@@ -80,12 +70,11 @@ def apply_reports(reports: Sequence[Report]) -> None:
                 _set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
             elif isinstance(report.message, CancelReject):
                 movements += _cancel_reject(docket, report.message, now=now)
-            elif report.message.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL):
-                _set_aside(report, Quarantine.UNSUPPORTED, "corrections and busts are booked by hand")
             elif report.message.exec_type is not ExecType.ORDER_STATUS:
-                movements += _execution_report(docket, report, report.message, known, now=now)
-        _post(movements)
+                movements += _execution_report(docket, report, report.message, known, executions, now=now)
+        post(movements)
         store.write(dockets.values(), at=now)
+        executions.write()
     metrics.batch_size.labels("apply").observe(len(reports))
 
 
@@ -126,7 +115,7 @@ def _set_aside(report: Report, code: Quarantine, detail: str) -> None:
 # --- What it does ----------------------------------------------------------------------------------------------------
 
 
-def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> list[_Movement]:
+def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> list[Movement]:
     """A `9`: once per ClOrdID, its request having an outcome from then on."""
     row = docket.row(_uuid(message.cl_ord_id) or "")
     if row is not None and row.outcome is not None:
@@ -135,39 +124,79 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
     revision = docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
-    return [_movement(docket, revision)]
+    return [movement(docket, revision)]
 
 
 def _execution_report(
-    docket: Docket, report: Report, message: ExecutionReport, known: dict[str, ExchangeReport], *, now: datetime
-) -> list[_Movement]:
+    docket: Docket,
+    report: Report,
+    message: ExecutionReport,
+    known: dict[str, ExchangeReport],
+    executions: Executions,
+    *,
+    now: datetime,
+) -> list[Movement]:
     if message.exec_id in known:
         _again(docket, report, message, known[message.exec_id], now=now)
+        return []
+    before = executions.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
+    if before is not None and before.trade_id != docket.trade.pk:
+        detail = f"ExecRefID {message.exec_ref_id} is an execution of another trade"
+        _set_aside(report, Quarantine.EXEC_ID_REUSED, detail)
         return []
     first = ExchangeReport(exec_id=message.exec_id, trade_id=docket.trade.pk, body=message.body, received_at=now)
     known[message.exec_id] = first
     docket.reports.append(first)
+    if message.exec_type in REVISIONS and before is None:
+        executions.wait(docket, message, report.raw, now=now)
+        _note(docket, "EXECUTION_NOT_KNOWN", message, now=now)
+        return []
+    if message.exec_type in (ExecType.TRADE, *REVISIONS):
+        return _executed(docket, message, executions, now=now)
+    return [_declared(docket, message, now=now)]
+
+
+def _executed(docket: Docket, message: ExecutionReport, executions: Executions, *, now: datetime) -> list[Movement]:
+    """A fill, a correction or a bust; then whatever waited for it."""
+    before = executions.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
+    if before is not None and before.exec_id != message.exec_ref_id:
+        _note(docket, "REVISES_AN_OLD_VERSION", message, now=now)
+    if before is not None and not before.quantity and message.exec_type is ExecType.TRADE_CANCEL:
+        _note(docket, "BUSTED_ALREADY", message, now=now)
+        return []
+    version = executions.add(docket, message, now=now)
+    reported, row = _REPORTED[message.exec_type], docket.row(_uuid(message.cl_ord_id) or "")
+    event = lifecycle.Report(
+        reported,
+        str(row.pk) if row else None,
+        version.execution.quantity,
+        version.execution.price,
+        message.transact_time,
+        version.replaces,
+    )
+    data = _version_data(message, version)
+    revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data)
+    movements = [movement(docket, revision, version)]
+    for waiting in executions.take_up(message.exec_id, docket):
+        movements += _executed(docket, waiting, executions, now=now)
+    return movements
+
+
+def _declared(docket: Docket, message: ExecutionReport, *, now: datetime) -> Movement:
+    """Anything but an execution: an ack, new terms, an end."""
     reported = _REPORTED[message.exec_type]
     row = docket.row(_uuid(message.cl_ord_id) or "")
     if row is None and reported is Reported.REJECTED:
         row = docket.requests[0]  # only the trade is named: its order is refused
-    quantity, price = message.fill if reported is Reported.FILL else (message.order_qty, message.price)
-    event = lifecycle.Report(reported, str(row.pk) if row else None, quantity, price, message.transact_time)
+    named = str(row.pk) if row else None
+    event = lifecycle.Report(reported, named, message.order_qty, message.price, message.transact_time)
     reason = None
     if reported is Reported.REJECTED:
         details = {"OrdRejReason": message.ord_rej_reason}
         reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
     data = _data(message, reported)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data, reason=reason)
-    execution = _execution(docket, message, now=now) if reported is Reported.FILL else None
-    return [_movement(docket, revision, execution)]
-
-
-def _movement(docket: Docket, revision: int, execution: Execution | None = None) -> _Movement:
-    """What must move in the books for the facts as they are now; the trade's hold is taken over with it."""
-    movement = _Movement(docket.trade, revision, docket.state.side, docket.hold_change(), execution)
-    docket.record_hold()
-    return movement
+    return movement(docket, revision)
 
 
 def _again(docket: Docket, report: Report, message: ExecutionReport, earlier: ExchangeReport, *, now: datetime) -> None:
@@ -181,71 +210,24 @@ def _again(docket: Docket, report: Report, message: ExecutionReport, earlier: Ex
         docket.note("ANOMALY", at=now, data={"code": "DUPLICATE_EXECUTION", "exec_id": message.exec_id})
 
 
-def _execution(docket: Docket, message: ExecutionReport, *, now: datetime) -> Execution:
-    trade, (quantity, price) = docket.trade, message.fill
-    execution = Execution(
-        exec_id=message.exec_id,
-        trade=trade,
-        trader_id=trade.trader_id,
-        symbol=trade.symbol,
-        side=trade.side,
-        quantity=quantity,
-        price=price,
-        value=value(quantity, price),
-        executed_at=message.transact_time,
-        received_at=now,
-    )
-    docket.executions.append(execution)
-    return execution
+def _note(docket: Docket, code: str, message: ExecutionReport, *, now: datetime) -> None:
+    """Enter something odd about a bust or a correction."""
+    data = {"code": code, "exec_id": message.exec_id, "exec_ref_id": message.exec_ref_id}
+    docket.note("ANOMALY", at=now, data=data)
+
+
+def _version_data(message: ExecutionReport, version: Version) -> dict[str, Any]:
+    """What the timeline keeps of an execution: its id and numbers, and those of the version that it replaces."""
+    data: dict[str, Any] = {"exec_id": message.exec_id}
+    data |= {"quantity": version.execution.quantity, "price": plain(version.execution.price)}
+    if version.before:
+        data |= {"was_quantity": version.before.quantity, "was_price": plain(version.before.price)}
+    return data | ({"text": message.text} if message.text else {})
 
 
 def _data(message: ExecutionReport, reported: Reported) -> dict[str, Any]:
     """What the timeline keeps of a report: its id and its numbers."""
     data: dict[str, Any] = {"exec_id": message.exec_id}
-    if reported is Reported.FILL:
-        quantity, price = message.fill
-        data |= {"quantity": quantity, "price": plain(price)}
-    elif reported in (Reported.REPLACED, Reported.RESTATED):
+    if reported in (Reported.REPLACED, Reported.RESTATED):
         data |= {"quantity": message.order_qty, "price": plain(message.price) if message.price else None}
     return data | ({"text": message.text} if message.text else {})
-
-
-def _post(movements: Sequence[_Movement]) -> None:
-    """Move money and shares: wallets first, then holdings, each locked once for the whole batch."""
-    moving = [m for m in movements if m.execution or m.hold_change]
-    if not moving:
-        return
-    buys = [m for m in moving if m.side is Side.BUY]
-    fills = [m for m in moving if m.execution]
-    cash = wallets.open_ledger({m.trade.trader_id for m in (*buys, *fills)})
-    sells = [m for m in moving if m.side is Side.SELL]
-    shares = holdings.open_ledger({(m.trade.trader_id, m.trade.symbol) for m in (*sells, *fills)})
-    for movement in moving:
-        _move(movement, cash, shares)
-    cash.post()
-    shares.post()
-
-
-def _move(movement: _Movement, cash: wallets.Ledger, shares: holdings.Ledger) -> None:
-    trade, change, bought = movement.trade, movement.hold_change, movement.side is Side.BUY
-    trader_id, key = trade.trader_id, (trade.trader_id, trade.symbol)
-    cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": movement.revision}
-    if execution := movement.execution:
-        sign = 1 if bought else -1
-        cause["execution"] = execution.exec_id
-        cash.settle(trader_id, amount=-sign * execution.value, hold_change=change if bought else Decimal(0), **cause)
-        shares.settle(key, amount=sign * execution.quantity, hold_change=0 if bought else int(change), **cause)
-    elif change < 0 and bought:
-        cash.release(trader_id, -change, **cause)
-    elif change < 0:
-        shares.release(key, int(-change), **cause)
-    elif bought:
-        _must(cash.block(trader_id, change, **cause))
-    else:
-        _must(shares.block(key, int(change), **cause))
-
-
-def _must(short: wallets.Shortfall | holdings.Shortfall | None) -> None:
-    """The exchange raised the terms by itself and the trader cannot cover it: the report is set aside with an alarm."""
-    if short is not None:
-        raise wallets.UncoveredError(f"restated terms need {short.needed}, available are {short.available}")
