@@ -48,13 +48,6 @@ class TestBlock:
             shortfall = services.open_ledger([dora]).block(dora, 10**25, trade_id=trade)
         assert shortfall.available == 100
 
-    def test_a_trader_who_is_short_has_nothing_available(self, dora: Key, trade: UUID) -> None:
-        with transaction.atomic():
-            ledger = services.open_ledger([dora])
-            ledger.block(dora, 100, trade_id=trade)
-            ledger[dora].short = 5
-            assert ledger.block(dora, 1, trade_id=trade).available == 0
-
     def test_nothing_writes_nothing(self, dora: Key, trade: UUID) -> None:
         with transaction.atomic():
             ledger = services.open_ledger([dora])
@@ -124,14 +117,6 @@ class TestSettle:
             ledger.settle(dora, amount=0, hold_change=0, trade_id=trade, execution="E1")
             ledger.post()
         assert list(selectors.settled_executions([trade])) == [(trade, "E1", 0)]
-
-    def test_refuses_what_the_holding_cannot_cover(self, dora: Key, trade: UUID) -> None:
-        with transaction.atomic():
-            ledger = services.open_ledger([dora])
-            with pytest.raises(services.UncoveredError, match="-1 ACME"):
-                ledger.settle(dora, amount=-101, hold_change=0, trade_id=trade, execution="E1")
-            assert ledger.post() == []
-        assert stock(dora) == (100, 0)
 
     def test_an_execution_settles_once_per_trade(self, dora: Key, trade: UUID) -> None:
         def settle(trade_id: UUID) -> None:

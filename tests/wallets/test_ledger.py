@@ -51,13 +51,6 @@ class TestBlock:
             shortfall = services.open_ledger([dora]).block(dora, D("1e25"), trade_id=trade)
         assert shortfall.available == D("100.00")
 
-    def test_a_trader_in_debt_has_nothing_available(self, dora: int, trade: UUID) -> None:
-        with transaction.atomic():
-            ledger = services.open_ledger([dora])
-            ledger.block(dora, D("100.00"), trade_id=trade)
-            ledger[dora].debt = D("5.00")
-            assert ledger.block(dora, D("0.01"), trade_id=trade).available == 0
-
     def test_nothing_writes_nothing(self, dora: int, trade: UUID) -> None:
         with transaction.atomic():
             ledger = services.open_ledger([dora])
@@ -127,14 +120,6 @@ class TestSettle:
             ledger.settle(dora, amount=D(0), hold_change=D(0), trade_id=trade, execution="E1")
             ledger.post()
         assert list(selectors.settled_executions([trade])) == [(trade, "E1", 0)]
-
-    def test_refuses_what_the_wallet_cannot_cover(self, dora: int, trade: UUID) -> None:
-        with transaction.atomic():
-            ledger = services.open_ledger([dora])
-            with pytest.raises(services.UncoveredError, match=r"-0\.01"):
-                ledger.settle(dora, amount=D("-100.01"), hold_change=D(0), trade_id=trade, execution="E1")
-            assert ledger.post() == []
-        assert purse(dora) == (D("100.00"), 0)
 
     def test_an_execution_settles_once_per_trade(self, dora: int, trade: UUID) -> None:
         def settle(trade_id: UUID) -> None:
