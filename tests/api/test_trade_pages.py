@@ -135,6 +135,24 @@ class TestTheTradePage:
         for unsightly in ("None", "{&quot;code", "History", "p.m."):
             assert unsightly not in seen
 
+    def test_shows_each_version_of_an_execution_and_which_counts(
+        self, office: Client, place: Place, share: Instrument
+    ) -> None:
+        trade = place(price="100.00")
+        steps.run_to_sent()
+        revised = {"ExecID": "EX-2", "ExecRefID": "EX-1", "LastQty": "3", "LastPx": "99.00"}
+        steps.tell(steps.fill(trade["trade_id"], 4, "99.50", ExecID="EX-1"))
+        steps.tell(steps.report(trade["trade_id"], "G", **revised))
+        seen = page_of(office, trade)
+        assert "The exchange corrected an execution: 3 at 99.00 instead of 4 at 99.50." in seen
+        assert "Corrects EX-1" in seen
+        assert seen.count("(counts no more)") == 1
+        steps.tell(steps.report(trade["trade_id"], "H", ExecID="EX-3", ExecRefID="EX-2"))
+        seen = page_of(office, trade)
+        assert "The exchange took an execution back: 3 at 99.00 never happened." in seen
+        assert "Takes back EX-2" in seen
+        assert seen.count("(counts no more)") == 2
+
     def test_leads_to_the_trader_the_wallet_and_the_holding(
         self, office: Client, as_bob: APIClient, bob: Trader, share: Instrument
     ) -> None:

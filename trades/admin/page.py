@@ -1,6 +1,6 @@
 """What the page of one trade shows, gathered from the trade, its story, and what its trader has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -84,7 +84,7 @@ def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
         "left_out": after,
         "goes_on": story.entries[-1].event.seq if len(story.entries) == timeline.MOST else None,
         "courses": [_course(course) for course in story.courses()],
-        "executions": [_execution(execution) for execution in executions[:EXECUTIONS]],
+        "executions": _executions(executions[:EXECUTIONS]),
         "more_executions": len(executions) > EXECUTIONS,
     }
 
@@ -156,15 +156,28 @@ def _course(course: timeline.Course) -> dict[str, Any]:
     }
 
 
-def _execution(execution: Execution) -> dict[str, Any]:
-    return {
-        "id": execution.pk,
-        "quantity": grouped(execution.quantity),
-        "price": grouped(execution.price),
-        "value": grouped(execution.value),
-        "executed_at": execution.executed_at,
-        "received_at": execution.received_at,
-    }
+def _executions(executions: Sequence[Execution]) -> list[dict[str, Any]]:
+    """Every version, those that do not count any more marked as such."""
+    replaced = {execution.replaces for execution in executions}
+    return [
+        {
+            "id": execution.pk,
+            "what": _what(execution),
+            "counts": execution.pk not in replaced,
+            "quantity": grouped(execution.quantity),
+            "price": grouped(execution.price),
+            "value": grouped(execution.value),
+            "executed_at": execution.executed_at,
+            "received_at": execution.received_at,
+        }
+        for execution in executions
+    ]
+
+
+def _what(execution: Execution) -> str:
+    if execution.replaces is None:
+        return "Executed"
+    return f"{'Corrects' if execution.quantity else 'Takes back'} {execution.replaces}"
 
 
 def _lasting(duration: timedelta | None) -> str:
