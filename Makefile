@@ -10,7 +10,7 @@ PRODUCTION = $(NO_SERVERS) ENVIRONMENT=production ALLOWED_HOSTS=brokerage.exampl
 DESCRIBE = $(NO_SERVERS) .venv/bin/python manage.py spectacular --validate --fail-on-warn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test screenshots check openapi lock clean
+.PHONY: help setup up demo test proofs screenshots check openapi lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -27,6 +27,9 @@ demo: setup ## trade through a scripted day on a fresh stack, and check every re
 
 test: setup ## run the tests on a PostgreSQL and a RabbitMQ of their own (ARGS="-k name")
 	@exec $(LOCAL) test $(ARGS)
+
+proofs: setup ## the long forms of the property, model and state machine tests
+	@PROOFS=1 $(LOCAL) test tests/trades/lifecycle tests/trades/test_machine.py tests/test_twins.py $(ARGS)
 
 screenshots: setup ## take the pictures in docs/images afresh
 	@exec $(LOCAL) screenshots

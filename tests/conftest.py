@@ -1,11 +1,13 @@
 """Fixtures for every test. Each test that used the database is followed by an audit of the books."""
 
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import settings
 
 from brokerage.models import Instrument, Trader
 from holdings import services as holdings
@@ -14,6 +16,11 @@ from trades.audit import discrepancies
 from wallets import services as wallets
 
 pytest_plugins = ["tests.tools"]
+
+
+settings.register_profile("proofs", max_examples=1_000, deadline=None)
+if os.environ.get("PROOFS"):
+    settings.load_profile("proofs")
 
 
 @pytest.fixture(scope="session", autouse=True)
