@@ -10,6 +10,7 @@ from trades import lifecycle
 from trades.lifecycle import (
     Advanced,
     Asked,
+    Executed,
     Kind,
     Outcome,
     Refused,
@@ -97,6 +98,27 @@ class TestWorking:
     def test_an_amendment_to_what_is_filled_cancels_the_balance(self) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 3_000), fill(4_000), Report(Reported.REPLACED, "R2"))
         assert (status(state), state.quantity, leaves(state), hold(state)) == (Status.FILLED, 4_000, 0, 0)
+
+    def test_a_bust_after_it_opens_up_to_the_terms_of_the_exchange(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 3_000), fill(1_500), fill(2_500), Report(Reported.REPLACED, "R2"))
+        busted = after(state, Report(Reported.BUSTED, replaces=Executed(2_500, LIMIT)))
+        assert (status(busted), busted.quantity, leaves(busted)) == (Status.PARTIALLY_FILLED, 3_000, 1_500)
+        raised = after(busted, asked(Kind.AMEND, 3, 6_000), Report(Reported.REPLACED, "R3"))
+        assert (raised.quantity, leaves(raised), raised.terms_quantity) == (6_000, 4_500, None)
+
+    def test_a_correction_counts_in_the_place_of_what_it_corrects(self) -> None:
+        state = after(trade(), fill(4_000), Report(Reported.FILL, None, 1_000, Decimal(99)))
+        corrected = Report(Reported.CORRECTED, None, 3_000, Decimal(98), replaces=Executed(4_000, LIMIT))
+        state = after(state, corrected)
+        assert (state.filled_quantity, state.filled_value, hold(state)) == (4_000, Decimal(393_000), 600_000)
+
+    def test_a_pending_report_behind_the_answer_changes_nothing(self) -> None:
+        answered = after(trade(), asked(Kind.AMEND, 2, 8_000), Report(Reported.REPLACED, "R2"))
+        assert after(answered, Report(Reported.PENDING_REPLACE, "R2")) == answered
+
+    def test_a_fill_answers_the_new_order(self) -> None:
+        state = after(trade(stage=Stage.BOOKED), fill(1_000))
+        assert (state.acked, state.new.stage, state.new.outcome) == (True, Stage.SENT, Outcome.ACCEPTED)
 
     def test_a_late_answer_to_an_earlier_amendment_only_closes_it(self) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000))
