@@ -103,4 +103,6 @@ STANDING = {
     "brokerage_oldest_unconfirmed_seconds": "Time since SENT of the oldest of them.",
     "brokerage_parked_requests": "Requests that wait for a person.",
     "brokerage_quarantined_messages": "Messages of the exchange kept aside.",
+    "brokerage_traders_in_debt": "Traders to whom the house has lent cash.",
+    "brokerage_holdings_short": "Holdings for which the house has lent shares.",
 }

@@ -24,6 +24,7 @@ class Holding(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
+        indexes = [models.Index(fields=["trader", "symbol"], condition=Q(short__gt=0), name="holding_short")]
         constraints = [
             models.UniqueConstraint(fields=["trader", "symbol"], name="holding_once_per_trader_and_symbol"),
             models.CheckConstraint(

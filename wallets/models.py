@@ -40,6 +40,7 @@ class Wallet(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
+        indexes = [models.Index(fields=["trader"], condition=Q(debt__gt=0), name="wallet_in_debt")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(blocked__gte=0, blocked__lte=F("balance"), balance__lt=LIMIT),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import OperationalError, transaction
@@ -12,12 +12,14 @@ from prometheus_client import REGISTRY
 
 from brokerage.models import Instrument, Trader
 from exchange.quarantine import quarantine
+from holdings import services as holdings
 from tests.trades import steps
 from trades import backlog, leases, store
 from trades.audit import audit_and_report
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 from trades.services import park
+from wallets import services as wallets
 from wallets.models import Wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -240,6 +242,23 @@ class TestWhatWaits:
     def test_on_the_desk_is_what_was_quarantined(self) -> None:
         quarantine(queue="q", message_id="m", body=b"?", code="MALFORMED", detail="not JSON")
         assert backlog.figures()["brokerage_quarantined_messages"] == 1
+
+    @pytest.mark.breaks_the_books  # the trade exists in the journals only
+    def test_at_the_house_is_who_owes_it(self, alice: Trader, bob: Trader, carol: Trader) -> None:
+        fact: dict[str, Any] = {"trade_id": uuid4(), "execution": "E1"}
+        with transaction.atomic():
+            cash = wallets.open_ledger([alice.pk, bob.pk, carol.pk])
+            for trader in (alice, bob, carol):  # Alice can pay
+                cash.settle(trader.pk, amount=Decimal("-1.00"), hold_change=Decimal(0), **fact)
+            cash.post()
+            shares = holdings.open_ledger([(bob.pk, "ACME"), (carol.pk, "ACME")])
+            for trader in (bob, carol):  # Bob can deliver
+                shares.settle((trader.pk, "ACME"), amount=-1, hold_change=0, **fact)
+            shares.post()
+        seen = backlog.figures()
+        assert (seen["brokerage_traders_in_debt"], seen["brokerage_holdings_short"]) == (2, 1)
+        wallets.deposit(trader_id=bob.pk, amount=Decimal("1.00"), key="k")
+        assert backlog.figures()["brokerage_traders_in_debt"] == 1
 
 
 class TestTheAudit:
