@@ -17,11 +17,25 @@ from holdings.models import Holding, HoldingEntry
 NEWEST = 50
 
 
+class OwesFilter(admin.SimpleListFilter):
+    """Holdings with a loan of the house, from their partial index."""
+
+    title = "owes the house"
+    parameter_name = "owes"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("shares", "Shares")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Holding]) -> QuerySet[Holding]:
+        return queryset.filter(short__gt=0) if self.value() == "shares" else queryset
+
+
 @admin.register(Holding)
 class HoldingAdmin(ReadOnlyAdmin):
     list_display = ["trader", "symbol", "in_all", "held", "free", "owed", "updated_at"]
     list_display_links = ["trader", "symbol"]
     list_select_related = ["trader"]
+    list_filter = [OwesFilter]
     search_fields = ["trader__name"]  # what is searched is decided below; without it there is no box
     search_help_text = "The trader's number, name or phone, or the share's symbol"
     ordering = ["trader", "symbol"]

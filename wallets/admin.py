@@ -17,10 +17,24 @@ from wallets.models import Wallet, WalletEntry
 NEWEST = 50
 
 
+class OwesFilter(admin.SimpleListFilter):
+    """Wallets with a loan of the house, from their partial index."""
+
+    title = "owes the house"
+    parameter_name = "owes"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("cash", "Cash")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Wallet]) -> QuerySet[Wallet]:
+        return queryset.filter(debt__gt=0) if self.value() == "cash" else queryset
+
+
 @admin.register(Wallet)
 class WalletAdmin(ReadOnlyAdmin):
     list_display = ["trader", "currency", "in_all", "held", "free", "owed", "updated_at"]
     list_select_related = ["trader"]
+    list_filter = [OwesFilter]
     search_fields = ["trader__name"]  # what is searched is decided below; without it there is no box
     search_help_text = "The trader's number, name or phone"
     ordering = ["trader"]

@@ -2,11 +2,14 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from brokerage.models import Trader
+from holdings import services as holdings
 from tests.api.conftest import pointers
 from wallets import services as wallets
 
@@ -66,6 +69,41 @@ class TestHoldings:
             ("DEPOSIT", "ACME", 1000)
         ]
         assert (page["next"], page["previous"]) == (None, None)
+
+
+@pytest.mark.breaks_the_books  # the trade exists in the journals only
+class TestALoanOfTheHouse:
+    def test_is_seen_in_the_wallet_and_its_journal(self, as_bob: APIClient, bob: Trader) -> None:
+        with transaction.atomic():
+            ledger = wallets.open_ledger([bob.pk])
+            ledger.settle(bob.pk, amount=Decimal("-5.00"), hold_change=Decimal(0), trade_id=uuid4(), execution="E1")
+            ledger.post()
+        wallets.deposit(trader_id=bob.pk, amount=Decimal("2.00"), key="k")
+        wallet = as_bob.get("/api/v1/wallet").json()
+        assert (wallet["balance"], wallet["available"], wallet["debt"]) == ("0.00", "0.00", "3.00")
+        entries = as_bob.get("/api/v1/wallet/entries").json()["results"]
+        assert [(entry["kind"], entry["debt_change"], entry["debt_after"]) for entry in entries] == [
+            ("REPAY", "-2.00", "3.00"),
+            ("DEPOSIT", "0.00", "5.00"),
+            ("SETTLE", "0.00", "5.00"),
+            ("LOAN", "5.00", "5.00"),
+        ]
+
+    def test_is_seen_in_the_holding_and_its_journal(self, as_alice: APIClient, alice: Trader) -> None:
+        with transaction.atomic():
+            ledger = holdings.open_ledger([(alice.pk, "ACME")])
+            ledger.settle((alice.pk, "ACME"), amount=-5, hold_change=0, trade_id=uuid4(), execution="E1")
+            ledger.post()
+        holdings.deposit(trader_id=alice.pk, symbol="ACME", amount=2, key="k")
+        held = {"symbol": "ACME", "quantity": 0, "blocked": 0, "available": 0, "short": 3}
+        assert as_alice.get("/api/v1/holdings").json() == {"results": [held]}
+        entries = as_alice.get("/api/v1/holdings/entries").json()["results"]
+        assert [(entry["kind"], entry["short_change"], entry["short_after"]) for entry in entries] == [
+            ("REPAY", -2, 3),
+            ("DEPOSIT", 0, 5),
+            ("SETTLE", 0, 5),
+            ("LOAN", 5, 5),
+        ]
 
 
 @pytest.mark.parametrize("url", EVERY_URL)

@@ -1,13 +1,15 @@
 """The command and the admin pages."""
 
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 
 from brokerage.models import User
-from holdings import selectors
+from holdings import selectors, services
 from holdings.models import Holding
 from holdings.services import Key
 from tests.factories import InstrumentFactory
@@ -22,6 +24,14 @@ def shares(*words: object) -> str:
 @pytest.fixture(autouse=True)
 def acme(db: None) -> None:
     InstrumentFactory(symbol="ACME")
+
+
+def lend(key: Key, amount: int) -> None:
+    """Let the exchange report a fill of that many, covered or not."""
+    with transaction.atomic():
+        ledger = services.open_ledger([key])
+        ledger.settle(key, amount=amount, hold_change=0, trade_id=uuid4(), execution="E1")
+        ledger.post()
 
 
 class TestShares:
@@ -57,8 +67,28 @@ class TestShares:
         with pytest.raises(CommandError, match="already stands for"):
             shares(dora[0], "add", "ACME", "1", "--key", "dora's shares")
 
+    @pytest.mark.breaks_the_books  # the trade exists in the journal only
+    @pytest.mark.usefixtures("own_books")
+    def test_says_what_is_still_owed_after_an_addition(self, dora: Key) -> None:
+        lend(dora, -150)
+        assert shares(dora[0], "add", "ACME", "20", "--key", "k").endswith("has 0 ACME, blocked 0, short 30")
+
 
 class TestAdmin:
+    @pytest.mark.breaks_the_books  # the trade exists in the journal only
+    @pytest.mark.usefixtures("own_books")
+    def test_finds_who_owes_the_house(self, dora: Key, emil: Key, admin_client: Client) -> None:
+        lend(emil, -5)
+        listed = admin_client.get("/admin/holdings/holding/?owes=shares")
+        assert [holding.trader_id for holding in listed.context["cl"].result_list] == [emil[0]]
+        entries = selectors.entries_of(emil[0])
+        assert [entry.kind for entry in entries] == ["SETTLE", "LOAN"]
+        page = admin_client.get(f"/admin/holdings/holding/{selectors.holding_of(*emil).pk}/change/").content.decode()
+        assert "Lent by the house" in page
+        assert "short" in page.lower()
+        assert admin_client.get(f"/admin/holdings/holdingentry/{entries[1].pk}/change/").status_code == 200
+        assert admin_client.get("/admin/holdings/holding/?owes=nonsense").context["cl"].result_count == 2
+
     @pytest.mark.parametrize("page", ["holding", "holdingentry"])
     def test_shows_and_changes_nothing(self, dora: Key, admin_client: Client, page: str) -> None:
         listed = admin_client.get(f"/admin/holdings/{page}/")

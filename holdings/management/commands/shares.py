@@ -3,7 +3,7 @@ import re
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from brokerage.models import Instrument, Trader
-from holdings import services
+from holdings import selectors, services
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -38,9 +38,11 @@ class Command(BaseCommand):
             )
         entry = outcome.entry
         again = " (already done)" if outcome.replayed else ""
+        holding = selectors.holding_of(entry.trader_id, symbol)
+        owed = f", short {holding.short}" if holding.short else ""
         self.stdout.write(
             f"{entry.kind} {abs(entry.amount)} {symbol}{again}: trader {entry.trader_id} has"
-            f" {entry.quantity_after} {symbol}, blocked {entry.blocked_after}"
+            f" {holding.quantity} {symbol}, blocked {holding.blocked}{owed}"
         )
 
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from brokerage.models import Trader
 from brokerage.money import plain
-from wallets import services
+from wallets import selectors, services
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _AMOUNT = re.compile(r"[0-9]{1,17}(\.[0-9]{1,2})?")
@@ -36,9 +36,11 @@ class Command(BaseCommand):
             )
         entry = outcome.entry
         again = " (already done)" if outcome.replayed else ""
+        wallet = selectors.wallet_of(entry.trader_id)
+        owed = f", debt {plain(wallet.debt)}" if wallet.debt else ""
         self.stdout.write(
             f"{entry.kind} {plain(abs(entry.amount))}{again}: trader {entry.trader_id} has a balance of"
-            f" {plain(entry.balance_after)}, blocked {plain(entry.blocked_after)}"
+            f" {plain(wallet.balance)}, blocked {plain(wallet.blocked)}{owed}"
         )
 
 
