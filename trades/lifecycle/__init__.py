@@ -1,10 +1,10 @@
-"""The life of a trade, as pure functions of its facts: `apply(state, event)`, `status`, `leaves`, `hold`.
+"""The life of a trade, as pure functions of its facts: `apply(state, event)`, `status`, `leaves`, `hold`, `charged`.
 
 Stored are facts: the terms that are live, what was executed, what the exchange declared, and the requests. Everything
 else is derived from them. No Django here.
 """
 
-from trades.lifecycle.derived import hold, is_ended, is_over, leaves, original_id, status, wished
+from trades.lifecycle.derived import charged, hold, is_ended, is_over, leaves, original_id, status, wished
 from trades.lifecycle.facts import (
     Advanced,
     Anomaly,
@@ -24,14 +24,17 @@ from trades.lifecycle.facts import (
     TimeInForce,
     Withdrawn,
 )
+from trades.lifecycle.fees import FREE, FeeSchedule
 from trades.lifecycle.reducer import apply
 
 __all__ = [
+    "FREE",
     "Advanced",
     "Anomaly",
     "Asked",
     "Event",
     "Executed",
+    "FeeSchedule",
     "Kind",
     "Outcome",
     "Refused",
@@ -45,6 +48,7 @@ __all__ = [
     "TimeInForce",
     "Withdrawn",
     "apply",
+    "charged",
     "hold",
     "is_ended",
     "is_over",

@@ -1,4 +1,4 @@
-"""What follows from the facts: status, leaves, hold, and what a new request refers to. Never stored as a guess."""
+"""What follows from the facts: status, leaves, hold, fees, what a new request refers to. Never stored as a guess."""
 
 from decimal import Decimal
 
@@ -59,11 +59,24 @@ def hold(state: State) -> Decimal:
         return ZERO
     live = [(state.quantity, state.price)]
     live += [(r.quantity, r.price) for r in state.requests if r.kind is Kind.AMEND and r.outstanding]
-    return max(_cost(state.side, max(0, quantity - state.filled_quantity), price) for quantity, price in live)
+    return max(_cost(state, max(0, quantity - state.filled_quantity), price) for quantity, price in live)
 
 
-def _cost(side: Side, quantity: int, price: Decimal) -> Decimal:
-    return value(quantity, price) if side is Side.BUY else Decimal(quantity)
+def _cost(state: State, quantity: int, price: Decimal) -> Decimal:
+    """What executing `quantity` more at `price` takes: shares of a SELL; of a BUY the price and what fees it adds."""
+    if state.side is Side.SELL:
+        return Decimal(quantity)
+    cost, total = value(quantity, price), state.fee_schedule.total
+    return cost + total(state.filled_value + cost) - total(state.filled_value)
+
+
+def charged(state: State) -> Decimal:
+    """What the fees of all that is executed come to.
+
+    A SELL holds no cash to pay them from: they take no more than it brings in.
+    """
+    total = state.fee_schedule.total(state.filled_value)
+    return min(total, state.filled_value) if state.side is Side.SELL else total
 
 
 def wished(state: State) -> tuple[int, Decimal]:

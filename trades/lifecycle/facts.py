@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from brokerage.money import ZERO
+from trades.lifecycle.fees import FREE, FeeSchedule
 
 
 class Side(StrEnum):
@@ -108,6 +109,8 @@ class State:
     quantity: int
     price: Decimal
     requests: tuple[Request, ...]
+    fee_schedule: FeeSchedule = FREE
+    """Frozen when the trade was accepted."""
     terms_seq: int = 1
     terms_quantity: int | None = None
     """The exchange's own quantity, where it was no more than what was filled: then `quantity` is what is filled, but
