@@ -1,6 +1,7 @@
 """The exchange's memory: a SQLite file in which each batch of requests and all that follows from it is one commit."""
 
 import fcntl
+import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -34,10 +35,14 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_answers ON outbox (ord_status_req_id) WHERE ord_status_req_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS set_aside (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, detail TEXT NOT NULL, body BLOB NOT NULL);
-CREATE VIEW IF NOT EXISTS executions AS SELECT
+DROP VIEW IF EXISTS executions;
+CREATE VIEW executions AS SELECT
     body ->> '$.ExecID' AS exec_id, body ->> '$.ClOrdID' AS cl_ord_id, body ->> '$.SecondaryClOrdID' AS trade_ref,
     body ->> '$.Symbol' AS symbol, body ->> '$.Side' AS side, CAST(body ->> '$.LastQty' AS INTEGER) AS quantity,
-    body ->> '$.LastPx' AS price FROM reports WHERE msg_type = '8' AND body ->> '$.ExecType' = 'F';
+    body ->> '$.LastPx' AS price FROM reports version
+    WHERE msg_type = '8' AND body ->> '$.ExecType' IN ('F', 'G') AND NOT EXISTS (
+        SELECT 1 FROM reports later
+        WHERE later.chain = version.chain AND later.body ->> '$.ExecRefID' = version.body ->> '$.ExecID');
 """
 _SAVE = "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -76,7 +81,8 @@ class Journal:
         except BlockingIOError:
             self._lock.close()
             raise JournalInUse(f"{path} is in use by another exchange process") from None
-        self._db = sqlite3.connect(path, isolation_level=None)  # transactions begin and end where it is written
+        # Transactions begin and end where it is written. The agenda keeps its tables in the same file.
+        self.db = self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -141,12 +147,25 @@ class Journal:
         ).fetchone()
         return reports, priority
 
-    def add_report(self, *, number: int, chain: str, msg_type: str, message_id: str, body: dict[str, str]) -> None:
-        """Keep a report for ever and line it up to go out."""
+    def keep_report(self, *, number: int, chain: str, msg_type: str, message_id: str, body: dict[str, str]) -> None:
+        """Keep a report for ever."""
         self._db.execute(
             "INSERT INTO reports VALUES (?, ?, ?, ?, ?)", (number, chain, msg_type, message_id, body_text(body))
         )
-        self._db.execute("INSERT INTO outbox (report, poss_resend) VALUES (?, 0)", (number,))
+
+    def line_up(self, report: int) -> None:
+        """Let a report go out behind all that waits."""
+        self._db.execute("INSERT INTO outbox (report, poss_resend) VALUES (?, 0)", (report,))
+
+    def version(self, report: int) -> dict[str, str] | None:
+        """The execution that this report told of; None when it was corrected or busted since."""
+        query = (
+            "SELECT body FROM reports version WHERE number = ? AND NOT EXISTS (SELECT 1 FROM reports later"
+            " WHERE later.chain = version.chain AND later.body ->> '$.ExecRefID' = version.body ->> '$.ExecID')"
+        )
+        row = self._db.execute(query, (report,)).fetchone()
+        body: dict[str, str] | None = json.loads(row[0]) if row else None
+        return body
 
     def is_answering(self, ord_status_req_id: str) -> bool:
         """Tell whether the answer to this asking still waits to go out."""

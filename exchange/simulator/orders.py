@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from brokerage.money import plain
 from exchange.messages import SIDES, ExecType
-from exchange.simulator.matching import Fill, Order
+from exchange.simulator.matching import GTC, Order
 from exchange.simulator.requests import Request
 from exchange.wire import timestamp
 
+# OrdStatus (39), of an order that does not work
 OPEN = ""
+DONE_FOR_DAY = "3"
 CANCELED = "4"
 REJECTED = "8"
+SUSPENDED = "9"
+EXPIRED = "C"
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -25,10 +30,20 @@ class MemberOrder(Order):
     account: str
     symbol: str
     ended: str = OPEN
-    """OrdStatus of an order that was cancelled or rejected."""
+    """OrdStatus of an order that does not work: it was cancelled, rejected …, or it sleeps."""
     ord_rej_reason: str = ""
     priority: int = 0
     """Rises with each order that goes to the back of its price: the book is rebuilt in this order."""
+
+    @property
+    def sleeps(self) -> bool:
+        """It keeps what is left of it, until it is restated."""
+        return self.ended == SUSPENDED or (self.ended == DONE_FOR_DAY and self.time_in_force == GTC)
+
+    @property
+    def is_over(self) -> bool:
+        """It ended with something left, for ever."""
+        return bool(self.ended) and not self.sleeps
 
     def status(self, filled: int) -> str:
         """OrdStatus when `filled` shares had been filled."""
@@ -57,7 +72,7 @@ def execution_report(
     """The body of an `8`. `filled` says what was filled at that moment; `more` are further FIX fields by name."""
     filled = order.filled if filled is None else filled
     status = order.status(filled)
-    leaves = 0 if order.ended else max(0, order.quantity - filled)
+    leaves = 0 if order.is_over else max(0, order.quantity - filled)
     body = {
         "OrderID": order.order_id,
         "ExecID": exec_id,
@@ -80,18 +95,12 @@ def execution_report(
     }
 
 
-def trade_report(order: MemberOrder, fill: Fill, *, exec_id: str, now: datetime) -> dict[str, str]:
-    """The body of an `8` about one fill of `order`, on whichever side of it the order was."""
-    filled = fill.resting_filled if order is fill.resting else fill.incoming_filled
-    return execution_report(
-        order,
-        ExecType.TRADE,
-        exec_id=exec_id,
-        now=now,
-        filled=filled,
-        LastQty=str(fill.quantity),
-        LastPx=plain(fill.price),
-    )
+def trade_report(
+    order: MemberOrder, quantity: int, price: Decimal, *, exec_id: str, now: datetime, filled: int
+) -> dict[str, str]:
+    """The body of an `8` about one fill of `order`."""
+    numbers = {"LastQty": str(quantity), "LastPx": plain(price)}
+    return execution_report(order, ExecType.TRADE, exec_id=exec_id, now=now, filled=filled, **numbers)
 
 
 def cancel_reject(

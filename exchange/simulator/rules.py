@@ -32,10 +32,12 @@ def refuse_change(request: Request, share: Share | None, order: MemberOrder) -> 
     """
     is_cancel = request.msg_type == MsgType.ORDER_CANCEL_REQUEST
     raises = not is_cancel and (request.quantity or 0) > order.filled
-    if order.ended or (order.is_filled and not raises):
+    if order.is_over or (order.is_filled and not raises):
         return TOO_LATE, "the order is over"
     if is_cancel:
         return None
+    if order.sleeps:
+        return OTHER, "the order is suspended"
     if (order.symbol, order.side) != (request.symbol, request.side):
         return OTHER, "Symbol and Side are not the order's"
     if refused := _refuse_terms(request, share):

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+import amqp
 import structlog
 
 from exchange.link import ORDERS, REPORTS, WINDOW, Consumer, Delivery, LinkDown, Outgoing, Publisher, Queue
 from exchange.simulator.engine import Engine
+from exchange.simulator.faults import NONE, Fault, Faults
 from exchange.simulator.journal import Journal
 from exchange.simulator.market_maker import MarketMaker
 from exchange.simulator.shares import Share
@@ -20,6 +22,10 @@ BATCH = 500
 OUTBOX_PAGE = 10 * WINDOW
 SHARES_EVERY = 2.0
 SUMMARY_EVERY = 60.0
+
+
+class Disconnected(amqp.exceptions.ConnectionForced):
+    """The exchange has closed its connections. Not an OSError: the consumer takes it for the end of its own."""
 
 
 class Server:
@@ -36,6 +42,8 @@ class Server:
         latency: float,
         market_maker: bool,
         pending_reports: bool,
+        faults: Faults = NONE,
+        scripts: bool = False,
         orders: Queue = ORDERS,
         reports: Queue = REPORTS,
     ) -> None:
@@ -43,7 +51,9 @@ class Server:
         self._journal = journal
         self._read_shares = read_shares
         self._shares = dict(shares)
-        self._engine = Engine(journal, self._shares, pending_reports=pending_reports)
+        self._engine = Engine(journal, self._shares, pending_reports=pending_reports, faults=faults, scripts=scripts)
+        self._faults = faults
+        self._pages = 0  # published so far
         self._market_maker = MarketMaker(self._engine) if market_maker else None
         self._random = random.Random(seed)  # noqa: S311  (jitter)
         self._latency = latency
@@ -69,6 +79,7 @@ class Server:
         self._publish()
 
     def _between(self) -> None:
+        self._engine.catch_up(now=datetime.now(UTC))
         self._look_around()
         self._publish()
         if time.monotonic() - self._summary_at >= SUMMARY_EVERY:
@@ -111,8 +122,22 @@ class Server:
                 with self._journal.transaction():
                     self._journal.doubt()
                 raise
+            self._perhaps_disconnect()
             with self._journal.transaction():
                 self._journal.published(waiting[-1].number)
+
+    def _perhaps_disconnect(self) -> None:
+        """Break off at the worst moment: the reports are out, and nobody here has written down that they are.
+
+        They go out again, the requests behind them come again, and neither may be taken twice.
+        """
+        self._pages += 1
+        if self._faults.hits(Fault.DISCONNECTS, self._pages):
+            self._engine.counts["disconnects"] += 1
+            self._publisher.close()
+            with self._journal.transaction():
+                self._journal.doubt()
+            raise Disconnected
 
     def _summarise(self) -> None:
         log.info("exchange_so_far", shares=len(self._shares), **self._engine.counts)

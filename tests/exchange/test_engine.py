@@ -215,16 +215,16 @@ class TestMarketMaker:
 
     def test_quotes_on_tick_in_lots_and_within_the_band(self, desk, maker):
         for side in ("BUY", "SELL"):
-            quotes = list(desk.engine._books["LOTS"].orders(side))
+            quotes = list(desk.engine.floor.books["LOTS"].orders(side))
             assert len(quotes) == 5
             assert all(quote.price % Decimal("0.05") == 0 and quote.quantity % 10 == 0 for quote in quotes)
             assert all(80 <= quote.price <= 120 for quote in quotes)
 
     def test_withdraws_from_a_share_that_is_halted(self, desk, maker):
-        assert not list(desk.engine._books["HALTED"].orders("BUY"))
+        assert not list(desk.engine.floor.books["HALTED"].orders("BUY"))
         desk.shares.pop("LOTS")
         maker.refresh(desk.shares, now=NOW)
-        assert not list(desk.engine._books["LOTS"].orders("BUY"))
+        assert not list(desk.engine.floor.books["LOTS"].orders("BUY"))
 
     def test_follows_the_reference_price_and_meets_who_waits_there(self, desk, maker, member):
         member.send(new("alice", "BUY", 10, "90.00"))
