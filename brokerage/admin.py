@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from brokerage import traders
 from brokerage.back_office import DASH, ReadOnlyAdmin, RecordedAdmin, day_of, link, number
-from brokerage.models import Instrument, Trader, TradingSession, User
+from brokerage.models import FeeSchedule, Instrument, Trader, TradingSession, User
 
 
 @admin.register(User)
@@ -57,10 +57,10 @@ class UserAdmin(RecordedAdmin, DjangoUserAdmin):
 class TraderAdmin(RecordedAdmin):
     list_display = ["id", "name", "phone", "status", "elsewhere", "created_at"]
     list_display_links = ["id", "name"]
-    list_filter = ["status"]
+    list_filter = ["status", "fee_schedule"]
     search_fields = ["id"]  # what is searched is decided below; without it there is no box
     search_help_text = "Number, name, or phone (four digits of it or more, however they are set)"
-    fields = ["id", "name", "phone", "status", "created_at", "elsewhere"]
+    fields = ["id", "name", "phone", "status", "fee_schedule", "created_at", "elsewhere"]
     ordering = ["id"]
 
     def get_search_results(
@@ -69,12 +69,13 @@ class TraderAdmin(RecordedAdmin):
         return traders.search(queryset, search_term), False
 
     def get_fields(self, request: HttpRequest, obj: Trader | None = None) -> tuple[str, ...]:
-        return tuple(map(str, self.fields)) if obj else ("name", "phone", "status")
+        return tuple(map(str, self.fields)) if obj else ("name", "phone", "status", "fee_schedule")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Trader | None = None) -> list[str]:
-        """Who may correct a name or a phone number may not thereby let a suspended trader trade."""
+        """Who may correct a name or a phone number may not thereby let a suspended trader trade, or waive the fees."""
         fixed = ["id", "created_at", "elsewhere"]
-        return fixed if request.user.has_perm("brokerage.restrict_trader") else [*fixed, "status"]
+        guarded = {"status": "brokerage.restrict_trader", "fee_schedule": "brokerage.change_feeschedule"}
+        return fixed + [field for field, needed in guarded.items() if not request.user.has_perm(needed)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Traders are suspended, never deleted: their trades and journals stay."""
@@ -91,6 +92,35 @@ class TraderAdmin(RecordedAdmin):
             link("brokerage_user_changelist", "log-in", trader__id__exact=trader.pk),
         ]
         return format_html_join(" · ", "{}", ((page,) for page in pages))
+
+
+@admin.register(FeeSchedule)
+class FeeScheduleAdmin(RecordedAdmin):
+    list_display = ["name", "of_the_value", "at_least", "at_most", "who_pays"]
+    fields = ["name", "rate", "minimum", "cap"]
+    search_fields = ["name"]
+    search_help_text = "Name"
+    ordering = ["name"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The log of who did what names it; one that nobody pays any more harms nobody."""
+        return False
+
+    @admin.display(description="of the value", ordering="rate")
+    def of_the_value(self, schedule: FeeSchedule) -> str:
+        return f"{(schedule.rate * 100).normalize():f} %"
+
+    @admin.display(description="at least", ordering="minimum")
+    def at_least(self, schedule: FeeSchedule) -> SafeString:
+        return number(schedule.minimum)
+
+    @admin.display(description="at most", ordering="cap")
+    def at_most(self, schedule: FeeSchedule) -> SafeString:
+        return DASH if schedule.cap is None else number(schedule.cap)
+
+    @admin.display(description="who pays it")
+    def who_pays(self, schedule: FeeSchedule) -> SafeString:
+        return link("brokerage_trader_changelist", "traders", fee_schedule__id__exact=schedule.pk)
 
 
 class InstrumentForm(forms.ModelForm):

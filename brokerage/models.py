@@ -9,6 +9,32 @@ from django.db.models import F, Q
 from brokerage.money import CURRENCY, PRICE_PLACES
 
 
+class FeeSchedule(models.Model):
+    """What traders pay for executions. Charged on a whole trade; a trade keeps what stood here when it was accepted."""
+
+    name = models.CharField(max_length=60, unique=True)
+    rate = models.DecimalField(
+        max_digits=9, decimal_places=8, help_text="A part of the value: 0.001 is a tenth of a per cent."
+    )
+    minimum = models.DecimalField(
+        max_digits=20, decimal_places=2, default=Decimal(0), help_text="The least for a trade that was executed."
+    )
+    cap = models.DecimalField(
+        max_digits=20, decimal_places=2, null=True, blank=True, help_text="The most for a trade; empty: no limit."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(rate__gte=0, rate__lte=1, minimum__gte=0), name="fee_schedule_possible"),
+            models.CheckConstraint(
+                condition=Q(cap__isnull=True) | Q(cap__gte=F("minimum")), name="fee_schedule_cap_not_below_minimum"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Trader(models.Model):
     """Whose money and shares they are. FIX: Account (1)."""
 
@@ -21,6 +47,14 @@ class Trader(models.Model):
     name = models.CharField(max_length=120)
     phone = models.CharField(max_length=32, blank=True, default="")
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    fee_schedule = models.ForeignKey(
+        FeeSchedule,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="traders",
+        help_text="Empty: pays no fees. Counts for trades accepted from now on.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -45,6 +45,7 @@ def discrepancies() -> Iterator[Discrepancy]:
     yield from holdings_audit.audit()
     yield from _trades()
     yield from _holds()
+    yield from _fees()
     yield from _executions()
     yield from _revisions()
 
@@ -97,6 +98,13 @@ def _holds() -> Iterator[Discrepancy]:
     shares = dict(Trade.objects.filter(hold_shares__gt=0).values_list("pk", "hold_shares"))
     yield from _differences("I2_CASH_BLOCKED", cash, wallets.blocked_by_trade())
     yield from _differences("I2_SHARES_BLOCKED", shares, holdings.blocked_by_trade())
+
+
+def _fees() -> Iterator[Discrepancy]:
+    """What each trade was charged is what its schedule asks for what was executed, however it came about."""
+    paying = Trade.objects.filter(Q(fee_rate__gt=0) | Q(fee_minimum__gt=0), filled_value__gt=0)
+    due = {trade.pk: lifecycle.charged(state_of(trade, ())) for trade in paying.order_by("pk").iterator()}
+    yield from _differences("I5_FEES", due, wallets.fees_by_trade())
 
 
 def _differences(code: str, expected: Mapping[UUID, Figure], found: Mapping[UUID, Figure]) -> Iterator[Discrepancy]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from brokerage.reasons import Code, Reason, combine
 from trades import lifecycle
-from trades.lifecycle import Outcome, Side, Stage, State
+from trades.lifecycle import FeeSchedule, Outcome, Side, Stage, State
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
 
 FACTS = (
@@ -63,8 +63,14 @@ def state_of(trade: Trade, requests: Iterable[TradeRequest]) -> State:
             )
             for request in requests
         ),
+        fee_schedule=fee_schedule_of(trade),
         **{name: getattr(trade, name) for name in FACTS},
     )
+
+
+def fee_schedule_of(trade: Trade) -> FeeSchedule:
+    """Return the schedule that was frozen on the trade."""
+    return FeeSchedule(trade.fee_rate, trade.fee_minimum, trade.fee_cap)
 
 
 def next_due(requests: Iterable[TradeRequest]) -> TradeRequest | None:

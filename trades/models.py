@@ -51,6 +51,11 @@ class Trade(models.Model):
     channel = models.CharField(max_length=8, choices=Channel)
     client_reference = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001  (absent is not empty)
 
+    # The fee schedule as it was when the trade was accepted.
+    fee_rate = models.DecimalField(max_digits=9, decimal_places=8, default=ZERO)
+    fee_minimum = models.DecimalField(max_digits=20, decimal_places=2, default=ZERO)
+    fee_cap = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True, help_text="Empty: no limit.")
+
     # Facts: the live terms and the request they came from, what was executed, what the exchange declared.
     quantity = models.BigIntegerField()
     price = _price()
@@ -85,6 +90,11 @@ class Trade(models.Model):
             models.CheckConstraint(condition=Q(hold_cash__gte=0, hold_shares__gte=0), name="trade_hold_not_negative"),
             models.CheckConstraint(
                 condition=Q(side="BUY", hold_shares=0) | Q(side="SELL", hold_cash=0), name="trade_holds_one_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(fee_rate__gte=0, fee_rate__lte=1, fee_minimum__gte=0)
+                & (Q(fee_cap__isnull=True) | Q(fee_cap__gte=0)),
+                name="trade_fees_possible",
             ),
         ]
         indexes = [

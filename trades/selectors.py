@@ -97,6 +97,7 @@ def picture(trade: Trade, requests: Iterable[TradeRequest], *, now: datetime) ->
         "filled_quantity": filled,
         "leaves_quantity": lifecycle.leaves(state),
         "average_price": str(average(trade.filled_notional, filled)) if filled else None,
+        "fees": plain(lifecycle.charged(state)),
         "reserved": {"cash": plain(trade.hold_cash), "shares": trade.hold_shares},
         "revision": trade.revision,
         "channel": trade.channel,

@@ -1,16 +1,17 @@
-"""What a report moves in the books: the change of what a trade holds, and payment and delivery of an execution."""
+"""What a report moves in the books: what a trade holds, and payment, delivery and fees of an execution."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from brokerage.db import transaction_required
 from brokerage.money import ZERO
 from holdings import services as holdings
+from trades import lifecycle
 from trades.docket import Docket
 from trades.executions import Version
-from trades.lifecycle import Side
+from trades.lifecycle import Side, State
 from trades.models import Trade
 from wallets import services as wallets
 
@@ -24,13 +25,23 @@ class Movement:
     side: Side
     hold_change: Decimal
     version: Version | None
+    fee: Decimal
+    """What falls due with the execution; less than 0: what is given back."""
 
 
 def movement(docket: Docket, revision: int, version: Version | None = None) -> Movement:
     """What must move for the facts as they are now; the trade's hold is taken over with it."""
-    moving = Movement(docket.trade, revision, docket.state.side, docket.hold_change(), version)
+    state = docket.state
+    fee = _fee(state, version) if version else ZERO
+    moving = Movement(docket.trade, revision, state.side, docket.hold_change(), version, fee)
     docket.record_hold()
     return moving
+
+
+def _fee(state: State, version: Version) -> Decimal:
+    """What the fees come to with this version of an execution, less what they came to before it."""
+    before = replace(state, filled_value=state.filled_value - version.value_change)
+    return lifecycle.charged(state) - lifecycle.charged(before)
 
 
 @transaction_required
@@ -58,7 +69,7 @@ def _move(moving: Movement, cash: wallets.Ledger, shares: holdings.Ledger) -> No
         sign = 1 if bought else -1
         cause["execution"] = version.execution.exec_id
         paid, received = sign * version.value_change, sign * version.quantity_change
-        cash.settle(trader_id, amount=-paid, hold_change=change if bought else ZERO, **cause)
+        cash.settle(trader_id, amount=-paid, hold_change=change if bought else ZERO, fee=moving.fee, **cause)
         shares.settle(key, amount=received, hold_change=0 if bought else int(change), **cause)
     elif change < 0 and bought:
         cash.release(trader_id, -change, **cause)

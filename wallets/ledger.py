@@ -141,17 +141,20 @@ class Ledger:
         trade_id: UUID,
         execution: str,
         trade_revision: int | None = None,
+        fee: Decimal = NOTHING,
     ) -> None:
         """Pay (`amount` < 0) or receive for one execution version, and change the trade's hold, in one entry.
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
-        one. The house lends what is not available. Raises UncoveredError if it frees more than is blocked.
+        one. `fee` is charged with it, or given back (< 0), in an entry of its own. The house lends what is not
+        available for both together. Raises UncoveredError if it frees more than is blocked.
         """
         self._move(
             Kind.SETTLE,
             trader_id,
             amount=exact(amount),
             blocked_change=exact(hold_change),
+            fee=exact(fee),
             on_credit=True,
             trade_id=trade_id,
             trade_revision=trade_revision,
@@ -200,27 +203,32 @@ class Ledger:
         *,
         amount: Decimal = NOTHING,
         blocked_change: Decimal = NOTHING,
+        fee: Decimal = NOTHING,
         on_credit: bool = False,
         **facts: Any,
     ) -> None:
         """Change one wallet, or raise and change nothing. The loan rule is here and nowhere else.
 
         `on_credit`: a LOAN of what is not available comes right before. A REPAY follows every movement that leaves both
-        debt and something available.
+        debt and something available. A payment and its fee are one movement: what one of them brings pays the other.
         """
         wallet = self[trader_id]
-        balance, blocked = wallet.balance + amount, wallet.blocked + blocked_change
+        balance, blocked = wallet.balance + amount - fee, wallet.blocked + blocked_change
         loan = max(blocked - balance, NOTHING) if on_credit else NOTHING
-        within = max(wallet.balance + loan, wallet.debt + loan, balance + loan) < LIMIT
-        if not (0 <= blocked <= balance + loan and within):
+        highest = max(wallet.balance, wallet.debt, balance, wallet.balance + amount, wallet.balance - fee) + loan
+        if not (0 <= blocked <= balance + loan and highest < LIMIT):
             raise UncoveredError(
-                f"{kind} of {amount} (blocked {blocked_change:+}, loan {loan}) would leave trader {trader_id} with"
-                f" a balance of {balance + loan}, blocked {blocked}"
+                f"{kind} of {amount} (blocked {blocked_change:+}, fee {fee}, loan {loan}) would leave trader"
+                f" {trader_id} with a balance of {balance + loan}, blocked {blocked}"
             )
         cause: dict[str, Any] = {name: facts.get(name) for name in ("trade_id", "trade_revision")}
         if loan:
             self._note(Kind.LOAN, wallet, amount=loan, debt_change=loan, **cause)
+        if fee < 0:  # given back first and charged last: no entry leaves more blocked than there is
+            self._note(Kind.FEE, wallet, amount=-fee, **cause)
         self._note(kind, wallet, amount=amount, blocked_change=blocked_change, **facts)
+        if fee > 0:
+            self._note(Kind.FEE, wallet, amount=-fee, **cause)
         if repaid := min(wallet.debt, wallet.available):
             self._note(Kind.REPAY, wallet, amount=-repaid, debt_change=-repaid, **cause)
 

@@ -67,6 +67,13 @@ def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, De
     return {trade_id: amount for trade_id, amount in held.values_list("trade_id", "held") if trade_id}
 
 
+def fees_by_trade() -> dict[UUID, Decimal]:
+    """Return what each trade was charged in fees, less what was given back; a trade that paid none is not in it."""
+    entries = WalletEntry.objects.filter(kind=Kind.FEE)
+    charged = entries.values("trade_id").annotate(charged=-Sum("amount")).exclude(charged=0).order_by()
+    return {trade_id: amount for trade_id, amount in charged.values_list("trade_id", "charged") if trade_id}
+
+
 def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tuple[UUID, str, Decimal]]:
     """Yield (trade_id, execution, amount) of every settling entry: all trades, or those of `trade_ids`."""
     entries = WalletEntry.objects.filter(kind=Kind.SETTLE)

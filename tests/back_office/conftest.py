@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from brokerage.models import Instrument, Trader, TradingSession, User
+from brokerage.models import FeeSchedule, Instrument, Trader, TradingSession, User
 from exchange.models import QuarantinedMessage
 from exchange.quarantine import quarantine
 from holdings.models import Holding, HoldingEntry
@@ -74,6 +74,7 @@ def world(filled: UUID, alice: Trader, share: Instrument) -> dict[type[Model], A
         HoldingEntry: HoldingEntry.objects.filter(trade_id=filled).latest("id").pk,
         Trader: alice.pk,
         User: alice.user.pk,
+        FeeSchedule: FeeSchedule.objects.create(name="standard", rate="0.001", minimum="5.00", cap="20.00").pk,
         Instrument: share.pk,
         TradingSession: session.pk,
         QuarantinedMessage: QuarantinedMessage.objects.get().pk,

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from brokerage import back_office
-from brokerage.models import Instrument, Trader, User
+from brokerage.models import FeeSchedule, Instrument, Trader, User
 from holdings.models import Holding, HoldingEntry
 from tests.back_office.conftest import SignIn, queries
 from tests.back_office.test_permissions import TABLE, address
@@ -179,6 +179,33 @@ class TestTraders:
         page = text(sign_in("auditor"), "/admin/admin/logentry/")
         for told in ("Who did what", "supervisor", f"{alice.pk} Alice", "Status (ACTIVE → SUSPENDED)"):
             assert told in page
+
+
+class TestFees:
+    TERMS = {"name": "standard", "rate": "0.001", "minimum": "5.00", "cap": "20.00"}
+
+    def test_a_supervisor_makes_a_schedule_and_says_who_pays_it(self, sign_in: SignIn, alice: Trader) -> None:
+        supervisor = sign_in("supervisor")
+        supervisor.post("/admin/brokerage/feeschedule/add/", self.TERMS)
+        schedule = FeeSchedule.objects.get()
+        posted = {"name": "Alice", "phone": "", "status": "ACTIVE", "fee_schedule": schedule.pk}
+        supervisor.post(f"/admin/brokerage/trader/{alice.pk}/change/", posted)
+        assert Trader.objects.get(pk=alice.pk).fee_schedule == schedule
+        page = text(sign_in("agent"), "/admin/brokerage/feeschedule/")
+        for told in ("0.1 %", "5.00", "20.00", f"fee_schedule__id__exact={schedule.pk}"):
+            assert told in page
+        assert "Alice" in text(supervisor, "/admin/brokerage/trader/", fee_schedule__id__exact=str(schedule.pk))
+
+    def test_an_agent_does_not_waive_them(self, agent: Client, alice: Trader) -> None:
+        schedule = FeeSchedule.objects.create(**self.TERMS)
+        Trader.objects.filter(pk=alice.pk).update(fee_schedule=schedule)
+        agent.post(f"/admin/brokerage/trader/{alice.pk}/change/", {"name": "Alicia", "fee_schedule": ""})
+        after = Trader.objects.get(pk=alice.pk)
+        assert (after.name, after.fee_schedule) == ("Alicia", schedule)
+
+    def test_a_cap_below_the_minimum_is_refused(self, sign_in: SignIn) -> None:
+        sign_in("supervisor").post("/admin/brokerage/feeschedule/add/", self.TERMS | {"cap": "4.99"})
+        assert not FeeSchedule.objects.exists()
 
 
 class TestTheFirm:

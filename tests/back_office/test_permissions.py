@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from psycopg import sql
 
-from brokerage.models import Instrument, Trader, TradingSession, User
+from brokerage.models import FeeSchedule, Instrument, Trader, TradingSession, User
 from exchange.models import QuarantinedMessage
 from holdings.models import Holding, HoldingEntry
 from tests.back_office.conftest import STAFF, SignIn
@@ -32,6 +32,7 @@ TABLE: dict[type[Model], tuple[str, ...]] = {
     Holding: (LOOK, LOOK, LOOK, LOOK, LOOK),
     HoldingEntry: (LOOK, LOOK, LOOK, LOOK, LOOK),
     Trader: ("view change", "view add change", LOOK, LOOK, "view add change"),
+    FeeSchedule: (LOOK, "view add change", LOOK, LOOK, "view add change"),
     Instrument: (LOOK, LOOK, "view add change", LOOK, "view add change"),
     TradingSession: (LOOK, LOOK, "view add change delete", LOOK, "view add change delete"),
     QuarantinedMessage: ("", "", LOOK, LOOK, LOOK),
@@ -122,6 +123,7 @@ def test_others_are_asked_to_log_in_as_staff(role: str, sign_in: SignIn, world: 
 
 FORMS: dict[type[Model], dict[str, Any]] = {
     Trader: {"name": "Mallory", "phone": "1", "status": "SUSPENDED"},
+    FeeSchedule: {"name": "Evil", "rate": "1", "minimum": "1", "cap": "1"},
     Instrument: {
         "symbol": "EVIL",
         "name": "Evil",
@@ -183,5 +185,6 @@ def test_the_same_from_an_admin_does_change_what_an_admin_may(sign_in: SignIn, w
     changed = {table for table, digest in digests().items() if digest != before[table]}
     assert changed == {
         *("brokerage_trader", "brokerage_instrument", "brokerage_tradingsession", "brokerage_user"),
+        "brokerage_feeschedule",
         *("auth_group", "auth_group_permissions", "django_admin_log"),
     }

@@ -52,6 +52,7 @@ BREAKS: dict[str, tuple[Callable[[UUID], object], set[str]]] = {
     "a hold": (lambda pk: Trade.objects.update(hold_cash=Decimal("600.01")), {"I3_HOLD", "I2_CASH_BLOCKED"}),
     "an execution nobody settled": (_extra_execution, {"I4_CASH_SETTLED", "I4_SHARES_SETTLED", "I4_FILLED"}),
     "a request that is gone": (lambda pk: TradeRequest.objects.update(seq=2), {"I1_REQUESTS"}),
+    "a fee that nobody charged": (lambda pk: Trade.objects.update(fee_minimum=1), {"I5_FEES"}),
     "a revision": (lambda pk: Trade.objects.update(revision=99), {"I1_TIMELINE"}),
 }
 

@@ -129,6 +129,7 @@ class TradeAnswer(Answer):
         "Of what is filled, to four decimals, half even; null while nothing is.",
         null=True,
     )
+    fees = Shown(AMOUNT, "Charged for it so far, less what was given back.")
     reserved = ReservedAnswer()
     revision = Shown(WHOLE, "Rises with every visible change: the number of entries of the timeline. Also the `ETag`.")
     channel = Shown(one_of(Channel), "Where the order came from.", component="Channel")

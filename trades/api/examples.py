@@ -43,6 +43,7 @@ ACCEPTED: dict[str, Any] = {
     "filled_quantity": 0,
     "leaves_quantity": 10,
     "average_price": None,
+    "fees": "0.00",
     "reserved": {"cash": "0.00", "shares": 0},
     "revision": 1,
     "channel": "MOBILE",

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 from brokerage.db import retrying
 from brokerage.money import CURRENCY
 from brokerage.reasons import Code, Reason
+from brokerage.traders import fee_schedule_of
 from trades import keys, lifecycle, selectors, store
 from trades.docket import Docket
 from trades.keys import Answer, Caller
@@ -182,6 +183,8 @@ def _new_trade(order: Order, caller: Caller, now: datetime, request_id: UUID) ->
         created_at=now,
         updated_at=now,
     )
+    if fees := fee_schedule_of(caller.trader_id):  # frozen: whatever becomes of the schedule, this trade keeps it
+        trade.fee_rate, trade.fee_minimum, trade.fee_cap = fees.rate, fees.minimum, fees.cap
     return trade, _new_request(request_id, trade, 1, Kind.NEW, order.quantity, order.price, caller, now, due_at=now)
 
 
