@@ -150,10 +150,10 @@ class Engine:
 
     def _new(self, request: Request, chain: str, known: MemberOrder | None, now: datetime) -> None:
         self.counts["orders"] += 1
-        priority = self.floor.next_priority()
         order = MemberOrder(
             key=chain,
-            order_id=f"{self._journal.born}-{priority}",
+            # Its first report's number: an order refused as the second of its trade is not kept, its report is.
+            order_id=f"{self._journal.born}-{self.floor.reports + 1}",
             cl_ord_id=request.cl_ord_id,
             trade_ref=request.trade_ref,
             account=request.account,
@@ -162,7 +162,7 @@ class Engine:
             price=request.price or Decimal(0),
             quantity=request.quantity or 0,
             time_in_force=request.time_in_force or "",
-            priority=priority,
+            priority=self.floor.next_priority(),
         )
         self._contrary.perhaps_halt(request.symbol, now)
         refused = refuse_order(request, self._contrary.share(request.symbol), known)
