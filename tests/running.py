@@ -10,7 +10,16 @@ from pathlib import Path
 from brokerage.local import procfs
 from brokerage.local.layout import ROOT, read_json
 
-OUR_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "EXCHANGE_URL", "EXCHANGE", "PORT", "STACK")
+OUR_VARIABLES = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "CELERY_BROKER_URL",
+    "EXCHANGE_URL",
+    "EXCHANGE",
+    "EXCHANGE_FAULTS",
+    "PORT",
+    "STACK",
+)
 READY_SECONDS = 150
 
 

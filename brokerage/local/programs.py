@@ -43,6 +43,10 @@ class Choice:
 
     simulator: bool = True
     market_maker: bool = True
+    scripts: bool = False
+    """The simulated exchange lets prices on TEST say what happens to an order."""
+    faults: str = ""
+    """What goes wrong at the simulated exchange, and how often."""
     port: int | None = None
 
 
@@ -101,7 +105,9 @@ def programs(layout: Layout, ports: Ports, env: Mapping[str, str], choice: Choic
     if choice.simulator:
         journal = ("--journal", str(layout.var / "exchange.sqlite3"), "--seed", "1")
         maker = ("--market-maker",) if choice.market_maker else ()
-        chosen.append(program("simulator", *MANAGE, "run_exchange", *journal, *maker, stop_rank=CARRIES_OUT))
+        scripts = ("--scripts",) if choice.scripts else ()
+        odd = (*scripts, "--faults", choice.faults)
+        chosen.append(program("simulator", *MANAGE, "run_exchange", *journal, *maker, *odd, stop_rank=CARRIES_OUT))
     return chosen
 
 

@@ -45,14 +45,19 @@ def up(var: Path) -> int:
 
 
 def choice_from_environment() -> Choice:
-    """PORT pins the web port; EXCHANGE=external leaves the exchange to somebody else."""
+    """PORT pins the web port; EXCHANGE=external leaves the exchange to somebody else, EXCHANGE_FAULTS spoils ours."""
     port = os.environ.get("PORT")
     if port and not (port.isdigit() and 0 < int(port) < 65_536):
         raise StackError(f"PORT={port} is no port: give a number from 1 to 65535")
     exchange = os.environ.get("EXCHANGE", "")
     if exchange not in ("", "simulator", "external"):
         raise StackError(f"EXCHANGE={exchange} is unknown: it is `simulator` (the default) or `external`")
-    return Choice(simulator=exchange != "external", port=int(port) if port else None)
+    return Choice(
+        simulator=exchange != "external",
+        scripts=True,
+        faults=os.environ.get("EXCHANGE_FAULTS", ""),
+        port=int(port) if port else None,
+    )
 
 
 def welcome(stack: Stack, web: WebAddresses, seconds: float) -> str:

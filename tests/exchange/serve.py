@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from exchange.link import Queue
+from exchange.simulator.faults import NONE, Faults
 from exchange.simulator.journal import Journal
 from exchange.simulator.server import Server
 from exchange.simulator.shares import Share
@@ -18,7 +19,7 @@ TEST = {
 }
 
 
-def server(*, journal: Journal, orders: Queue, reports: Queue) -> Server:
+def server(*, journal: Journal, orders: Queue, reports: Queue, faults: Faults = NONE) -> Server:
     return Server(
         url=settings.EXCHANGE_URL,
         journal=journal,
@@ -28,6 +29,7 @@ def server(*, journal: Journal, orders: Queue, reports: Queue) -> Server:
         latency=0.001,
         market_maker=False,
         pending_reports=False,
+        faults=faults,
         orders=orders,
         reports=reports,
     )

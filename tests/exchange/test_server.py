@@ -18,6 +18,7 @@ from django.db import connection
 
 from exchange.link import WINDOW, Outgoing, Publisher
 from exchange.messages import parse
+from exchange.simulator.faults import NONE, Fault, Faults
 from exchange.simulator.journal import Journal
 from tests.exchange.exchange_spec import ExchangeSpec, Member, ask, cancel, fresh, new
 from tests.exchange.serve import server
@@ -80,15 +81,15 @@ def wire(channel, queues):
     wire.publisher.close()
 
 
-@pytest.fixture
-def member(wire, queues, tmp_path):
-    """Connected to a server that runs in a thread."""
+@contextmanager
+def serving(queues, path, faults=NONE):
+    """A server that runs in a thread."""
     orders, reports = queues
     started, running = threading.Event(), []
 
     def run():
-        journal = Journal(tmp_path / "exchange.sqlite3")
-        running.append(server(journal=journal, orders=orders, reports=reports))
+        journal = Journal(path)
+        running.append(server(journal=journal, orders=orders, reports=reports, faults=faults))
         started.set()
         running[0].run()
         journal.close()
@@ -96,14 +97,42 @@ def member(wire, queues, tmp_path):
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert started.wait(10)
-    yield Member(wire.exchange)
+    yield
     running[0].stop()
     thread.join(10)
     assert not thread.is_alive()
 
 
+@pytest.fixture
+def member(wire, queues, tmp_path):
+    with serving(queues, tmp_path / "exchange.sqlite3"):
+        yield Member(wire.exchange)
+
+
 class TestServer(ExchangeSpec):
     """The shared cases again, over RabbitMQ."""
+
+
+class TestFaults:
+    def test_disconnects_in_the_middle_lose_nothing_and_the_second_time_is_marked(self, wire, queues, tmp_path):
+        faults = Faults({Fault.DISCONNECTS: 0.5}, seed=3)
+        with serving(queues, tmp_path / "journal", faults):
+            answers = []
+            for start in range(0, 50, 10):
+                batch = [new(f"t{number}", "BUY", 1, "99.00") for number in range(start, start + 10)]
+                answers += map(parse, wire.exchange(batch))
+        acks = [answer for answer in answers if answer.exec_type == "0"]
+        marked = [ack for ack in acks if ack.poss_resend]
+        assert {ack.trade_ref for ack in acks} == {f"t{number}" for number in range(50)}
+        assert {ack.exec_id for ack in acks if not ack.poss_resend} >= {ack.exec_id for ack in marked}
+        assert marked
+
+    def test_what_was_held_back_and_what_was_planned_comes_with_time_alone(self, wire, queues, tmp_path):
+        faults = Faults({Fault.DELAYS: 1.0, Fault.EXPIRIES: 1.0})
+        with serving(queues, tmp_path / "journal", faults):
+            wire.send([new("alice", "BUY", 1, "99.00")])
+            wire.wait_for_more(2)
+        assert sorted(parse(raw).exec_type for raw in wire.arrived) == ["0", "C"]
 
 
 @contextmanager
@@ -201,6 +230,13 @@ class TestCommand:
             rest, _ = child.communicate(timeout=10)
         assert child.returncode == 0
         assert "Traceback" not in output + rest
+
+    def test_says_in_one_line_what_is_wrong_with_a_fault(self, tmp_path):
+        command = ["manage.py", "run_exchange", "--journal", str(tmp_path / "journal"), "--faults", "gremlins=1"]
+        with process(command, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none") as child:
+            output, _ = child.communicate(timeout=30)
+        assert child.returncode == 1
+        assert output.strip().startswith("CommandError: --faults: no fault is called 'gremlins'; there are acks_late,")
 
     def _lines_until(self, child, text):
         """What the process says up to the line with `text`."""

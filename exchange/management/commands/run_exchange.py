@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
 from brokerage.models import Instrument
+from exchange.simulator.faults import Fault, Faults
 from exchange.simulator.journal import Journal, JournalInUse
+from exchange.simulator.scripts import SYMBOL
 from exchange.simulator.server import Server
 from exchange.simulator.shares import Share
 
@@ -52,8 +54,23 @@ class Command(BaseCommand):
             action="store_true",
             help="Say PendingNew, PendingReplace or PendingCancel before each answer.",
         )
+        parser.add_argument(
+            "--faults",
+            default="",
+            metavar="NAME=RATE,…",
+            help=f"What goes wrong, and how often, from 0 to 1 (default: nothing). Names: {', '.join(Fault)}.",
+        )
+        parser.add_argument(
+            "--scripts",
+            action="store_true",
+            help=f"Let the last two digits of an order's price on {SYMBOL} say what happens to it (docs/exchange.md).",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            faults = Faults.parse(options["faults"], seed=options["seed"])
+        except ValueError as error:
+            raise CommandError(f"--faults: {error}") from None
         self._stopping = False
         self._server: Server | None = None
         signal.signal(signal.SIGTERM, self._stop)
@@ -71,6 +88,8 @@ class Command(BaseCommand):
             latency=options["latency"] / 1000,
             market_maker=options["market_maker"],
             pending_reports=options["pending_reports"],
+            faults=faults,
+            scripts=options["scripts"],
         )
         log.info(
             "exchange_started",
@@ -78,6 +97,8 @@ class Command(BaseCommand):
             market_maker=options["market_maker"],
             latency_ms=options["latency"],
             seed=options["seed"],
+            faults=options["faults"],
+            scripts=options["scripts"],
         )
         if not self._stopping:
             self._server.run()
