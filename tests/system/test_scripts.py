@@ -1,0 +1,94 @@
+"""What a person can try at the simulated exchange, over HTTP: the price of an order on TEST says what happens to it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import amqp
+import kombu
+import pytest
+
+from tests.running import RunningStack
+from tests.system.outside import Outside
+
+# By the last two digits of the price: what the exchange reports, and how the trade ends
+# (status, quantity, filled, leaves).
+TABLE = {
+    11: ("FILL NEW FILL", ("FILLED", 10, 10, 0)),
+    12: ("NEW FILL FILL FILL", ("FILLED", 10, 10, 0)),
+    13: ("REJECTED", ("REJECTED", 10, 0, 0)),
+    14: ("NEW CANCEL_REJECTED", ("NEW", 10, 0, 10)),
+    15: ("NEW FILL CANCEL_REJECTED", ("FILLED", 10, 10, 0)),
+    16: ("NEW FILL BUSTED", ("NEW", 10, 0, 10)),
+    17: ("NEW FILL CORRECTED", ("PARTIALLY_FILLED", 10, 9, 1)),
+    18: ("NEW FILL", ("FILLED", 10, 10, 0)),
+    19: ("NEW", ("NEW", 10, 0, 10)),
+    21: ("NEW SUSPENDED RESTATED", ("NEW", 10, 0, 10)),
+    22: ("NEW CANCELED", ("CANCELED", 10, 0, 0)),
+    23: ("NEW EXPIRED", ("EXPIRED", 10, 0, 0)),
+    24: ("NEW DONE_FOR_DAY", ("DONE_FOR_DAY", 10, 0, 0)),
+    25: ("PENDING_NEW NEW", ("NEW", 10, 0, 10)),
+    26: ("NEW RESTATED", ("NEW", 11, 0, 11)),
+    27: ("NEW FILL", ("FILLED", 10, 11, 0)),
+    28: ("NEW FILL", ("FILLED", 10, 10, 0)),
+}
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """`make up` as anybody starts it, the simulated exchange and all."""
+    stack = RunningStack(tmp_path_factory.mktemp("scripted") / "var")
+    try:
+        stack.wait_until_ready()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def outside(scripted: RunningStack) -> Iterator[Outside]:
+    with Outside(scripted) as outside:
+        yield outside
+        outside.must_be_clean()
+
+
+def reports(outside: Outside, trader: dict[str, Any], trade_id: str) -> str:
+    """What the timeline tells of the exchange, in a line."""
+    entries = outside.get(trader, f"trades/{trade_id}/events")["results"]
+    kinds = [entry["kind"] for entry in entries]
+    return " ".join(kind.removeprefix("EXCHANGE_") for kind in kinds if kind.startswith("EXCHANGE_"))
+
+
+def ask_the_exchange(outside: Outside, trade: dict[str, Any]) -> None:
+    """As the broker does when it hears nothing for too long: a person need not wait for it."""
+    body = {"OrdStatusReqID": "by-hand", "ClOrdID": trade["requests"][0]["request_id"], "Symbol": "TEST"}
+    body |= {"Side": "1" if trade["side"] == "BUY" else "2", "SecondaryClOrdID": trade["trade_id"]}
+    raw = json.dumps({"Header": {"MsgType": "H"}, "Body": body})
+    with kombu.Connection(outside.stack.description["exchange_url"]).transport.establish_connection() as connection:
+        channel = connection.channel()
+        channel.basic_publish_confirm(amqp.Message(raw), routing_key="exchange.orders", mandatory=True)
+
+
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+def test_one_order_per_script_and_each_ends_as_the_table_says(outside: Outside, side: str) -> None:
+    [trader] = outside.traders()
+    token = outside.token(trader)
+    placed = {paise: outside.place(trader, side=side, price=f"99.{paise}").json() for paise in TABLE}
+    path = {paise: f"/api/v1/trades/{trade['trade_id']}" for paise, trade in placed.items()}
+
+    def look(paise: int) -> str:
+        return reports(outside, trader, placed[paise]["trade_id"])
+
+    for paise in (14, 15):
+        outside.wait(lambda paise=paise: look(paise), lambda seen: seen == "NEW")
+    assert outside.http.patch(path[14], json={"quantity": 5}, headers=token).status_code == 202
+    assert outside.http.delete(path[15], headers=token).status_code == 202
+    outside.wait(
+        lambda: outside.get(trader, f"trades/{placed[19]['trade_id']}"), lambda trade: trade["status"] == "PENDING_NEW"
+    )
+    ask_the_exchange(outside, placed[19])
+    for paise, (expected, end) in TABLE.items():
+        outside.wait(lambda paise=paise: look(paise), lambda seen, expected=expected: seen == expected)
+        trade = outside.get(trader, f"trades/{placed[paise]['trade_id']}")
+        shown = (trade["status"], trade["quantity"], trade["filled_quantity"], trade["leaves_quantity"])
+        assert shown == end, f"99.{paise}"
