@@ -75,6 +75,7 @@ def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
         "open": grouped(lifecycle.leaves(state)),
         "average": grouped(average(trade.filled_notional, filled)) if filled else NOTHING,
         "worth": f"{trade.currency} {grouped(trade.filled_value)}" if filled else NOTHING,
+        "fees": f"{trade.currency} {grouped(charged)}" if (charged := lifecycle.charged(state)) else NOTHING,
         "blocked": held[0] if trade.side == Side.BUY else held[1],
         "wallet_exists": wallet.updated_at is not None,
         "cash": {name: grouped(getattr(wallet, name)) for name in ("balance", "blocked", "available")},
