@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import amqp
 import kombu
@@ -61,7 +62,7 @@ def reports(outside: Outside, trader: dict[str, Any], trade_id: str) -> str:
 
 def ask_the_exchange(outside: Outside, trade: dict[str, Any]) -> None:
     """As the broker does when it hears nothing for too long: a person need not wait for it."""
-    body = {"OrdStatusReqID": "by-hand", "ClOrdID": trade["requests"][0]["request_id"], "Symbol": "TEST"}
+    body = {"OrdStatusReqID": uuid4().hex, "ClOrdID": trade["requests"][0]["request_id"], "Symbol": "TEST"}
     body |= {"Side": "1" if trade["side"] == "BUY" else "2", "SecondaryClOrdID": trade["trade_id"]}
     raw = json.dumps({"Header": {"MsgType": "H"}, "Body": body})
     with kombu.Connection(outside.stack.description["exchange_url"]).transport.establish_connection() as connection:
