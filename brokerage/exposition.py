@@ -20,10 +20,14 @@ from prometheus_client import (
     start_http_server,
     values,
 )
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 log = structlog.get_logger(__name__)
+
+FIRST_BLOCKS = 1 << 16
+MOST_AROUND_KEY = 40  # bytes of an entry beside its key: length, padding, value, time
 
 
 def folder() -> Path | None:
@@ -36,6 +40,7 @@ def prepare() -> None:
     """Make the folder and name each writer's files. To be called before the first metric is made."""
     if shared := folder():
         shared.mkdir(parents=True, exist_ok=True)
+        values.MmapedDict = NumberFile  # type: ignore[assignment, attr-defined]  # what the line below makes its files with
         values.ValueClass = values.MultiProcessValue(writer)
 
 
@@ -47,6 +52,67 @@ def writer() -> str:
     """
     place = getattr(current_process(), "index", None)
     return str(os.getpid()) if place is None else f"child{place}"
+
+
+class NumberFile:
+    """A writer's file, with blocks on the disk for all that is mapped of it.
+
+    The library maps files that are holes at first, and who writes into a hole while the disk is full is ended by
+    SIGBUS. Here a number that finds no room stays with the metric, which writes it whole at each change: it is missing
+    from the page until there is room again, and nothing else suffers.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._mapped: MmapedDict | None = None
+        self._told = False
+
+    def read_value(self, key: str) -> tuple[float, float]:
+        mapped = self._with_room_for(key)
+        return mapped.read_value(key) if mapped else (0.0, 0.0)
+
+    def write_value(self, key: str, value: float, timestamp: float) -> None:
+        if mapped := self._with_room_for(key):
+            mapped.write_value(key, value, timestamp)
+
+    def close(self) -> None:
+        if self._mapped:
+            self._mapped.close()
+
+    def _with_room_for(self, key: str) -> MmapedDict | None:
+        """The mapped file, with blocks for an entry of this key; None if there are none."""
+        try:
+            mapped = self._mapped = self._mapped or _opened(self._name)
+            if key not in mapped._positions and mapped._used + len(key.encode()) + MOST_AROUND_KEY > mapped._capacity:
+                _allocate(self._name, 2 * mapped._capacity)
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                log.warning("metrics_find_no_room", file=self._name, error=str(error))
+            return None
+        return mapped
+
+
+def _opened(name: str) -> MmapedDict:
+    """Under its name there is a whole file or none: a reader would fail on an empty one."""
+    if not os.path.exists(name):
+        fresh = f"{name}.new"
+        try:
+            _allocate(fresh, FIRST_BLOCKS)
+            os.rename(fresh, name)
+        except OSError:
+            Path(fresh).unlink(missing_ok=True)
+            raise
+    return MmapedDict(name)
+
+
+def _allocate(name: str, size: int) -> None:
+    """Have blocks for this many bytes of the file. Raises OSError when there are none left."""
+    file = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        os.posix_fallocate(file, 0, size)
+    finally:
+        os.close(file)
 
 
 def forget_earlier_life() -> None:

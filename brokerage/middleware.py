@@ -1,9 +1,11 @@
-"""Every HTTP call has an id, in the logs, in the answer and in every problem."""
+"""What happens around every HTTP call: it has an id, says how long its body is, and comes to a host of ours."""
 
 from collections.abc import Callable
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.middleware import common
 from uuid_utils.compat import uuid7
 
 from brokerage.api.problems import respond
@@ -37,3 +39,13 @@ class LengthRequiredMiddleware:
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
             return respond(request, 411, "Send the body with a Content-Length, not in chunks.")
         return self.get_response(request)
+
+
+class CommonMiddleware(common.CommonMiddleware):
+    """Django's, but for the pages asked from inside: who asks there names a container's address or a service.
+
+    ALLOWED_HOSTS is about the world's names for us, and nothing on those pages is made of the name that was used.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path in settings.INSIDE else super().process_request(request)

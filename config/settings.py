@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "brokerage.middleware.RequestContextMiddleware",
     "brokerage.middleware.LengthRequiredMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "brokerage.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -153,7 +153,8 @@ SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # asked from inside, without TLS
+INSIDE = ("/livez", "/readyz", "/metrics")  # asked from inside: without TLS, and by whatever name
+SECURE_REDIRECT_EXEMPT = [rf"^{path.removeprefix('/')}$" for path in INSIDE]
 
 # --- The rest --------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"

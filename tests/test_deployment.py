@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import packages_distributions
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ ROLES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "
 OURS = ("brokerage", "config", "exchange", "holdings", "trades", "wallets")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SCRAPED = yaml.safe_load((ROOT / "config" / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+TARGETS = [target for job in SCRAPED for static in job["static_configs"] for target in static["targets"]]
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 FINAL_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
 
@@ -180,6 +182,18 @@ class TestHealth:
         os.utime(tmp_path / "schedule.db", (long_ago, long_ago))
         assert not passes(check)
         assert settings.AUDIT_INTERVAL + 180 < 15 * 60  # an audit, and Celery's own pause between two writings
+
+
+class TestPrometheus:
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_looks_where_a_service_answers(self, target: str) -> None:
+        service, port = target.split(":")
+        serves = re.findall(r":(\d+)$|--port=(\d+)$", "\n".join(command_of(service)), re.MULTILINE)
+        assert port in {*chain(*serves), environment_of(service).get("METRICS_PORT")}
+
+    def test_looks_at_all_that_show_their_numbers(self) -> None:
+        counted = {name for name in ROLES if "PROMETHEUS_MULTIPROC_DIR" in environment_of(name)}
+        assert {target.split(":")[0] for target in TARGETS} == counted | {"flower"}
 
 
 class TestImage:

@@ -39,7 +39,11 @@ PROBLEMS = {
         "The username or the password is wrong.",
         instance="/api/v1/auth/login",
     ),
-    "NOT_ALLOWED": Told(403, "This is for staff, or about another trader.", "Only staff may act for another trader."),
+    "NOT_ALLOWED": Told(
+        403,
+        "This is for staff, for staff who take orders, or about another trader.",
+        "Only staff may act for another trader.",
+    ),
     "NOT_FOUND": Told(
         404, "There is no such thing, or it is not yours.", "Not found.", instance="/api/v1/trades/PW67-YW51"
     ),

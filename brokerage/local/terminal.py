@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import BinaryIO
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 LOG_BYTES = 20_000_000
@@ -57,12 +55,18 @@ class LogFile:
         """Add one line; a full disk loses log lines, never the process that writes them."""
         try:
             if self._file.tell() > LOG_BYTES:
-                self._file.close()
-                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-                self._file = self.path.open("wb", buffering=0)
+                self._begin_anew()
             self._file.write(line)
         except OSError:
             return
+
+    def _begin_anew(self) -> None:
+        """Go on in a fresh file. The old one is closed last: writing to a closed one would end the keeper."""
+        fresh = self.path.with_name(f"{self.path.name}.new").open("wb", buffering=0)
+        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        Path(fresh.name).replace(self.path)
+        self._file.close()
+        self._file = fresh
 
     def tail(self, lines: int) -> str:
         """The last lines, for an error message."""

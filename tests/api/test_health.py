@@ -1,8 +1,9 @@
-"""/livez and /readyz."""
+"""What is asked from inside: /livez, /readyz and /metrics."""
 
 from typing import Any
 
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 
 from brokerage import health
@@ -12,6 +13,15 @@ class TestLive:
     def test_without_looking_at_anything(self, stranger: APIClient) -> None:
         answer = stranger.get("/livez")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", settings.INSIDE)
+def test_is_answered_by_whatever_name_the_inside_knows(stranger: APIClient, path: str) -> None:
+    """A container's address, a service: the world's names for us stand in ALLOWED_HOSTS, and those do not."""
+    for host in ("10.11.12.13:8000", "web:8000"):
+        assert stranger.get(path, headers={"Host": host}).status_code == 200
+        assert stranger.get(f"{path}/", headers={"Host": host}).status_code == 400
 
 
 @pytest.mark.django_db

@@ -188,6 +188,7 @@ class TestTheTradePage:
         assert "The first 1 entries are left out." in latest
         assert "Order received" in page_of(office, trade, **{"from": "0"})
         assert "Order received" not in page_of(office, trade, **{"from": "nonsense"})
+        assert "The first 3 entries are left out." in page_of(office, trade, **{"from": "99"})
 
     def test_takes_as_many_queries_however_long_the_story(
         self, office: Client, place: Place, as_alice: APIClient

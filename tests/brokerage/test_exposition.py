@@ -57,6 +57,45 @@ def test_what_an_earlier_life_counted_is_not_counted_again(tmp_path: Path) -> No
     assert run(tmp_path, "exposition.forget_earlier_life(); child(3, place=0); print(*filled())") == "3.0"
 
 
+class TestFullDisk:
+    """A hole in a mapped file is SIGBUS for who writes into it, once the disk is full."""
+
+    def test_finds_no_file_with_holes(self, tmp_path: Path) -> None:
+        grow = "for n in range(2000): metrics.messages_quarantined.labels(f'code-{n}').inc()"
+        run(tmp_path, f"fill(1); metrics.audit_discrepancies.set(0)\n{grow}")
+        files = {file.name.split("_")[0]: file.stat() for file in tmp_path.iterdir()}
+        assert files.keys() == {"counter", "gauge"}
+        assert files["counter"].st_size > exposition.FIRST_BLOCKS
+        assert all(file.st_blocks * 512 >= file.st_size for file in files.values())
+
+    def test_costs_numbers_only_until_there_is_room(self, tmp_path: Path) -> None:
+        full = """
+import errno
+allocate = os.posix_fallocate
+def refuse(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+os.posix_fallocate = refuse
+fill(2)
+assert filled() == [], filled()
+assert not list(exposition.folder().glob("counter*"))
+os.posix_fallocate = allocate
+fill(3)
+print(*filled())
+"""
+        assert run(tmp_path, full).split()[-1] == "5.0"
+
+    def test_keeps_those_on_the_page_true_that_had_room(self, tmp_path: Path) -> None:
+        full = """
+fill(2)
+os.posix_fallocate = lambda *_: os.open("/nowhere/to/be/found", os.O_RDONLY)
+for n in range(2000):
+    metrics.messages_quarantined.labels(f"code-{n}").inc()
+fill(3)
+print(*filled())
+"""
+        assert run(tmp_path, full).split()[-1] == "5.0"
+
+
 def test_a_gauge_that_nobody_has_set_is_not_shown(tmp_path: Path) -> None:
     """Zero discrepancies would be a lie of every process that does not audit."""
     shown = run(tmp_path, "fill(1); print(generate_latest(exposition.registry()).decode())")

@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
+from brokerage.local import terminal
 from brokerage.local.errors import StackError
 from brokerage.local.layout import Layout, load_secrets, read_json, write_json
 from brokerage.local.ports import HOST, Ports, is_free, is_open, wait_until_free
+from brokerage.local.terminal import LogFile
 
 
 @pytest.fixture
@@ -45,6 +47,31 @@ class TestSecrets:
         write_json(tmp_path / "stack.json", {"web_url": "here"})
         assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
         assert json.loads((tmp_path / "stack.json").read_text()) == {"web_url": "here"}
+
+
+class TestLog:
+    @pytest.fixture
+    def log(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(terminal, "LOG_BYTES", 10)
+        return LogFile(tmp_path / "web.log")
+
+    def test_is_begun_anew_when_it_is_long_and_the_one_before_is_kept(self, log):
+        for line in (b"first line\n", b"second line\n", b"third line\n"):
+            log.write(line)
+        assert log.path.read_text() == "third line\n"
+        assert {path.name: path.read_text() for path in log.path.parent.iterdir() if path != log.path} == {
+            "web.log.1": "second line\n"
+        }
+
+    def test_goes_on_when_it_could_not_be_begun_anew(self, log):
+        """Whoever writes keeps a process: an error here would end the keeper, and nothing would start it again."""
+        log.write(b"first line\n")
+        in_the_way = log.path.with_name("web.log.new")
+        in_the_way.mkdir()
+        log.write(b"lost\n")
+        in_the_way.rmdir()
+        log.write(b"second line\n")
+        assert log.path.read_text() == "second line\n"
 
 
 class TestLock:

@@ -241,6 +241,8 @@ class TestTries:
         assert TradeRequest.objects.filter(stage="VALIDATED").count() == 4
         bad = TradeRequest.objects.get(stage="RECEIVED")
         assert (str(bad.pk), bad.parked["code"], bad.due_at) == (self.culprit, "STEP_FAILED", None)
+        # The client reads this: what the error says, SQL and rows perhaps, is for the log.
+        assert bad.parked["message"] == "After RECEIVED the next step failed 3 times: ValueError"
 
     def test_a_passing_failure_is_no_try(self, alice: Trader, share: Instrument) -> None:
         def away(claims, *, now) -> None:

@@ -124,6 +124,14 @@ class TestReading:
         assert entries[1].took == entries[1].event.at - entries[0].event.at
         assert entries[-1].took is None  # the first about the amendment
 
+    def test_measures_the_same_in_whatever_pieces_it_is_read(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "0"), steps.fill(trade, 1, "100.00"))
+        whole = [entry.took for entry in timeline.read(trade).entries]
+        in_pieces = [timeline.read(trade, after=after, limit=1).entries[0].took for after in range(len(whole))]
+        assert in_pieces == whole
+
 
 class TestCourses:
     def test_tells_when_each_request_reached_what(self, alice: Trader) -> None:
@@ -139,6 +147,20 @@ class TestCourses:
         assert new.took("RECEIVED") is None
         assert new.took("VALIDATED") == new.reached["VALIDATED"] - new.reached["RECEIVED"]
         assert amend.took("SENT") is None
+
+    def test_tells_the_same_of_the_end_of_a_long_story(self, alice: Trader) -> None:
+        """What was answered long ago is not answered by the latest fill."""
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(trade, "A"), steps.report(trade, "0"))
+        steps.tell(steps.fill(trade, 1, "100.00"))
+        steps.amend(trade, quantity=11)
+        steps.run_to_sent()
+        steps.tell(steps.fill(trade, 1, "100.00"))
+        whole = [course.reached for course in timeline.read(trade).courses()]
+        for after in range(1, Trade.objects.get(pk=trade).revision + 1):
+            told = [list(course.reached.items()) for course in timeline.read(trade, after=after).courses()]
+            assert told == [list(reached.items()) for reached in whole]
 
     def test_takes_a_fill_as_the_answer_to_a_new_order_only(self, alice: Trader) -> None:
         trade = steps.place(alice)

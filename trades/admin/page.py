@@ -51,8 +51,7 @@ class Line:
 
 def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
     """Return everything the page shows; the timeline behind revision `after`, or its latest entries."""
-    if after is None:
-        after = max(0, trade.revision - LATEST)
+    after = max(0, trade.revision - LATEST) if after is None else min(after, trade.revision)
     story = timeline.read(trade.pk, after=after)
     state = state_of(trade, story.requests)
     executions = list(trade.executions.order_by("received_at", "exec_id")[: EXECUTIONS + 1])

@@ -102,7 +102,7 @@ def _give_up_or_back(claim: Claim, error: Exception) -> None:
     def park_if_spent(docket: Docket, row: TradeRequest) -> bool:
         if row.tries < settings.PIPELINE["TRIES"]:
             return False
-        _park(docket, row, f"{type(error).__name__}: {error}"[:500])
+        _park(docket, row, type(error).__name__)
         return True
 
     if not _with_row(claim, park_if_spent):
@@ -110,6 +110,7 @@ def _give_up_or_back(claim: Claim, error: Exception) -> None:
 
 
 def _park(docket: Docket, row: TradeRequest, cause: str) -> None:
+    """Clients read the reason: an error's own words, which may be SQL and rows, stand in the log alone."""
     reason = Reason(Code.STEP_FAILED, f"After {row.stage} the next step failed {row.tries} times: {cause}")
     docket.park(row, reason, at=timezone.now())
 

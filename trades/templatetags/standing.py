@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.template import Context
 from django.urls import reverse
 
 from brokerage.money import grouped
@@ -26,9 +27,9 @@ class Card:
     address: str
 
 
-@register.inclusion_tag("admin/trades/standing.html")
-def standing() -> dict[str, Any]:
-    """Read the figures that the metrics show, too: one statement."""
+@register.inclusion_tag("admin/trades/standing.html", takes_context=True)
+def standing(context: Context) -> dict[str, Any]:
+    """Read the figures that the metrics show, too: one statement. Each for those who may open its list."""
     figures = backlog.figures()
     trades, messages = reverse("admin:trades_trade_changelist"), reverse("admin:exchange_quarantinedmessage_changelist")
     patience = settings.PIPELINE["UNCONFIRMED_AFTER"]
@@ -38,39 +39,33 @@ def standing() -> dict[str, Any]:
         alarming = figures[count] > 0 and age >= patience
         return Card(name, meaning, grouped(int(figures[count])), lasting(age) if age else "", alarming, address)
 
-    return {
-        "cards": [
-            card(
-                "On their way",
-                "accepted, and not yet sent or refused",
-                "brokerage_unprocessed_requests",
-                "brokerage_oldest_unprocessed_seconds",
-                patience,
-                f"{trades}?waits=unprocessed",
-            ),
-            card(
-                "Unanswered",
-                "sent, and the exchange has not answered",
-                "brokerage_unconfirmed_requests",
-                "brokerage_oldest_unconfirmed_seconds",
-                patience,
-                f"{trades}?waits=unanswered",
-            ),
-            card(
-                "Parked",
-                "set aside for a person to look at",
-                "brokerage_parked_requests",
-                None,
-                0,
-                f"{trades}?waits=parked",
-            ),
-            card(
-                "Quarantined",
-                "messages of the exchange that could not be applied",
-                "brokerage_quarantined_messages",
-                None,
-                0,
-                messages,
-            ),
-        ]
-    }
+    cards = [
+        card(
+            "On their way",
+            "accepted, and not yet sent or refused",
+            "brokerage_unprocessed_requests",
+            "brokerage_oldest_unprocessed_seconds",
+            patience,
+            f"{trades}?waits=unprocessed",
+        ),
+        card(
+            "Unanswered",
+            "sent, and the exchange has not answered",
+            "brokerage_unconfirmed_requests",
+            "brokerage_oldest_unconfirmed_seconds",
+            patience,
+            f"{trades}?waits=unanswered",
+        ),
+        card(
+            "Parked",
+            "set aside for a person to look at",
+            "brokerage_parked_requests",
+            None,
+            0,
+            f"{trades}?waits=parked",
+        ),
+    ]
+    if context["user"].has_perm("exchange.view_quarantinedmessage"):
+        meaning = "messages of the exchange that could not be applied"
+        cards.append(card("Quarantined", meaning, "brokerage_quarantined_messages", None, 0, messages))
+    return {"cards": cards}

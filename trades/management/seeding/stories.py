@@ -145,7 +145,7 @@ class Teller:
     def _park(self, docket: Docket, at: datetime) -> None:
         [row] = docket.requests
         if self._desk.advance(docket, row, at=at, until=self._dice.choice((Stage.VALIDATED, Stage.BOOKED))):
-            text = f"After {row.stage} the next step failed 3 times: ConnectionError: the publisher was closed"
+            text = f"After {row.stage} the next step failed 3 times: ConnectionError"
             docket.park(row, Reason(Code.STEP_FAILED, text), at=at + 40 * STEP)
 
     def _order(self, plan: Plan, *, flaw: str | None, ending: str) -> Order:

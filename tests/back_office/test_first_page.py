@@ -1,0 +1,96 @@
+"""What waits: counted and timed as it is, and shown on the first page to those who may open its list."""
+
+import re
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db.models import F
+from django.test import Client
+from django.utils import timezone
+
+from brokerage.models import Instrument, Trader
+from exchange.quarantine import quarantine
+from tests.back_office.conftest import STAFF, SignIn
+from tests.trades import steps
+from trades import backlog
+from trades.models import TradeRequest
+from trades.services.park import park
+
+pytestmark = pytest.mark.django_db
+
+Cards = dict[str, tuple[str, bool, str]]
+
+
+@pytest.fixture
+def waiting(alice: Trader, share: Instrument) -> None:
+    """Two requests unanswered, one parked, three on their way of which two are due; four messages quarantined."""
+    for _ in range(2):
+        steps.place(alice, quantity=1)
+    steps.run_to_sent()
+    TradeRequest.objects.update(sent_at=F("sent_at") - timedelta(seconds=300))
+    put_aside = steps.place(alice, quantity=1)
+    park(_request(put_aside), why="looks odd", now=timezone.now())
+    on_their_way = [_request(steps.place(alice, quantity=1)) for _ in range(3)]
+    of_them = TradeRequest.objects.filter(pk__in=on_their_way)
+    of_them.update(created_at=timezone.now() - timedelta(seconds=200), due_at=timezone.now() - timedelta(seconds=100))
+    of_them.filter(pk=on_their_way[0]).update(due_at=timezone.now() + timedelta(seconds=60))
+    for number in range(4):
+        quarantine(
+            queue="exchange.reports", message_id=str(number), body=b"?%d" % number, code="MALFORMED", detail="not JSON"
+        )
+
+
+def _request(trade_id: UUID) -> UUID:
+    return TradeRequest.objects.get(trade_id=trade_id).pk
+
+
+def cards(client: Client) -> Cards:
+    """Each figure of the first page by its name: the number, whether it is marked, and where it leads."""
+    page = client.get("/admin/").content.decode()
+    found = re.findall(
+        r'<a class="card( alarming)?" href="([^"]+)">\s*<span class="name">(?:⚠ )?([^<]+)</span>'
+        r'\s*<span class="count">([^<]+)</span>',
+        page,
+    )
+    return {name: (count, bool(marked), address) for marked, address, name, count in found}
+
+
+@pytest.mark.usefixtures("waiting")
+def test_each_figure_is_the_one_that_its_name_says() -> None:
+    figures = backlog.figures()
+    assert {name: round(figure, -1) if "seconds" in name else figure for name, figure in figures.items()} == {
+        "brokerage_due_requests": 2,
+        "brokerage_oldest_due_seconds": 100,
+        "brokerage_unprocessed_requests": 3,
+        "brokerage_oldest_unprocessed_seconds": 200,
+        "brokerage_unconfirmed_requests": 2,
+        "brokerage_oldest_unconfirmed_seconds": 300,
+        "brokerage_parked_requests": 1,
+        "brokerage_quarantined_messages": 4,
+    }
+
+
+@pytest.mark.usefixtures("waiting")
+def test_the_first_page_shows_what_waits_and_marks_what_waits_too_long(sign_in: SignIn) -> None:
+    shown = cards(sign_in("ops"))
+    assert {name: (count, marked) for name, (count, marked, _) in shown.items()} == {
+        "On their way": ("3", True),
+        "Unanswered": ("2", True),
+        "Parked": ("1", True),
+        "Quarantined": ("4", True),
+    }
+
+
+def test_nothing_is_marked_when_nothing_waits(sign_in: SignIn) -> None:
+    assert {(count, marked) for count, marked, _ in cards(sign_in("ops")).values()} == {("0", False)}
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("role", STAFF)
+def test_every_figure_leads_to_a_list_of_what_it_counts(sign_in: SignIn, role: str) -> None:
+    client = sign_in(role)
+    for name, (count, _, address) in cards(client).items():
+        answer = client.get(address)
+        assert answer.status_code == 200, (name, address)
+        assert answer.context["cl"].result_count == int(count), name
