@@ -19,7 +19,7 @@ setup: # the virtual environment; every command brings it about by itself
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: Python 3.11 or newer is needed ($(PYTHON) not found)" >&2; exit 1; }
 	@"$(PYTHON)" brokerage/local/bootstrap.py
 
-up: setup ## run everything in the foreground, until Ctrl-C (PORT=8000, EXCHANGE=external, EXCHANGE_FAULTS=drops=0.1)
+up: setup ## run everything in the foreground, until Ctrl-C (PORT=8000, EXCHANGE=external, EXCHANGE_SCRIPTS=1)
 	@exec $(LOCAL) up
 
 demo: setup ## trade through a scripted day on a fresh stack, and check every result

@@ -17,6 +17,7 @@ OUR_VARIABLES = (
     "EXCHANGE_URL",
     "EXCHANGE",
     "EXCHANGE_FAULTS",
+    "EXCHANGE_SCRIPTS",
     "PORT",
     "STACK",
 )

@@ -52,8 +52,9 @@ class Trade(models.Model):
     client_reference = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001  (absent is not empty)
 
     # The fee schedule as it was when the trade was accepted.
-    fee_rate = models.DecimalField(max_digits=9, decimal_places=8, default=ZERO)
-    fee_minimum = models.DecimalField(max_digits=20, decimal_places=2, default=ZERO)
+    # The database knows the defaults, too: during a rollout a version without these columns still places trades.
+    fee_rate = models.DecimalField(max_digits=9, decimal_places=8, default=ZERO, db_default=ZERO)
+    fee_minimum = models.DecimalField(max_digits=20, decimal_places=2, default=ZERO, db_default=ZERO)
     fee_cap = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True, help_text="Empty: no limit.")
 
     # Facts: the live terms and the request they came from, what was executed, what the exchange declared.

@@ -45,7 +45,10 @@ def up(var: Path) -> int:
 
 
 def choice_from_environment() -> Choice:
-    """PORT pins the web port; EXCHANGE=external leaves the exchange to somebody else, EXCHANGE_FAULTS spoils ours."""
+    """PORT pins the web port; EXCHANGE=external leaves the exchange to somebody else.
+
+    EXCHANGE_SCRIPTS=1 lets prices say what ours does, EXCHANGE_FAULTS spoils it.
+    """
     port = os.environ.get("PORT")
     if port and not (port.isdigit() and 0 < int(port) < 65_536):
         raise StackError(f"PORT={port} is no port: give a number from 1 to 65535")
@@ -54,7 +57,7 @@ def choice_from_environment() -> Choice:
         raise StackError(f"EXCHANGE={exchange} is unknown: it is `simulator` (the default) or `external`")
     return Choice(
         simulator=exchange != "external",
-        scripts=True,
+        scripts=os.environ.get("EXCHANGE_SCRIPTS", "") not in ("", "0"),
         faults=os.environ.get("EXCHANGE_FAULTS", ""),
         port=int(port) if port else None,
     )

@@ -38,7 +38,7 @@ TABLE = {
 @pytest.fixture(scope="module")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """`make up` as anybody starts it, the simulated exchange and all."""
-    stack = RunningStack(tmp_path_factory.mktemp("scripted") / "var")
+    stack = RunningStack(tmp_path_factory.mktemp("scripted") / "var", EXCHANGE_SCRIPTS="1")
     try:
         stack.wait_until_ready()
         yield stack

@@ -20,12 +20,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='trade',
             name='fee_minimum',
-            field=models.DecimalField(decimal_places=2, default=Decimal('0'), max_digits=20),
+            field=models.DecimalField(db_default=Decimal('0'), decimal_places=2, default=Decimal('0'), max_digits=20),
         ),
         migrations.AddField(
             model_name='trade',
             name='fee_rate',
-            field=models.DecimalField(decimal_places=8, default=Decimal('0'), max_digits=9),
+            field=models.DecimalField(db_default=Decimal('0'), decimal_places=8, default=Decimal('0'), max_digits=9),
         ),
         migrations.AddConstraint(
             model_name='trade',
