@@ -2,20 +2,24 @@
 
 import re
 from datetime import timedelta
-from uuid import UUID
+from decimal import Decimal
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
 from exchange.quarantine import quarantine
+from holdings import services as holdings
 from tests.back_office.conftest import STAFF, SignIn
 from tests.trades import steps
 from trades import backlog
 from trades.models import TradeRequest
 from trades.services.park import park
+from wallets import services as wallets
 
 pytestmark = pytest.mark.django_db
 
@@ -56,8 +60,17 @@ def cards(client: Client) -> Cards:
     return {name: (count, bool(marked), address) for marked, address, name, count in found}
 
 
+@pytest.mark.breaks_the_books
 @pytest.mark.usefixtures("waiting")
-def test_each_figure_is_the_one_that_its_name_says() -> None:
+def test_each_figure_is_the_one_that_its_name_says(alice: Trader, bob: Trader) -> None:
+    with transaction.atomic():
+        cash = wallets.open_ledger([alice.pk])
+        cash.block_on_credit(alice.pk, Decimal("200000.00"), trade_id=uuid4())
+        cash.post()
+        shares = holdings.open_ledger([(alice.pk, "ACME"), (bob.pk, "ACME")])
+        for trader in (alice, bob):
+            shares.block_on_credit((trader.pk, "ACME"), 5_000, trade_id=uuid4())
+        shares.post()
     figures = backlog.figures()
     assert {name: round(figure, -1) if "seconds" in name else figure for name, figure in figures.items()} == {
         "brokerage_due_requests": 2,
@@ -68,6 +81,8 @@ def test_each_figure_is_the_one_that_its_name_says() -> None:
         "brokerage_oldest_unconfirmed_seconds": 300,
         "brokerage_parked_requests": 1,
         "brokerage_quarantined_messages": 4,
+        "brokerage_traders_in_debt": 1,
+        "brokerage_holdings_short": 2,
     }
 
 

@@ -153,9 +153,10 @@ class TestChoice:
         assert not choice_from_environment().simulator
 
     def test_the_exchange_plays_scripts_and_misbehaves_when_told_to(self, monkeypatch):
-        assert (choice_from_environment().scripts, choice_from_environment().faults) == (True, "")
+        assert (choice_from_environment().scripts, choice_from_environment().faults) == (False, "")
+        monkeypatch.setenv("EXCHANGE_SCRIPTS", "1")
         monkeypatch.setenv("EXCHANGE_FAULTS", "drops=0.1")
-        assert choice_from_environment().faults == "drops=0.1"
+        assert (choice_from_environment().scripts, choice_from_environment().faults) == (True, "drops=0.1")
 
     @pytest.mark.parametrize(("name", "value"), [("PORT", "web"), ("PORT", "70000"), ("EXCHANGE", "nyse")])
     def test_nonsense_is_refused_with_its_name(self, monkeypatch, name, value):
