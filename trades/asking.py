@@ -25,8 +25,8 @@ from trades.schedule import patience, sweep
 from trades.selectors import first_id
 
 CHUNK = 1_000
-MOST_COVERED = 8
-"""Requests that one asking covers. OrdStatusReqID has room for so many; the next asking covers the others."""
+ROOM = 128
+"""Characters of an OrdStatusReqID, as of any id on the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,14 @@ class Asking:
 
     @classmethod
     def about(cls, rows: Iterable[TradeRequest]) -> "Asking":
-        """A fresh asking that covers these requests, which nobody is sending."""
-        return cls(uuid7(), {row.seq: row.claim for row in list(rows)[:MOST_COVERED]})
+        """A fresh asking that covers these requests, which nobody is sending; the next one has room for more."""
+        asking = cls(uuid7(), {})
+        for row in rows:
+            longer = cls(asking.id, {**asking.leases, row.seq: row.claim})
+            if len(str(longer)) > ROOM:
+                break
+            asking = longer
+        return asking
 
     @classmethod
     def read(cls, text: str | None) -> "Asking | None":

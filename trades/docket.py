@@ -174,8 +174,13 @@ class Docket:
         self.apply(event, kind="REFUSED", at=at, request=request, data=data, reason=reason)
 
     def park(self, request: TradeRequest, reason: Reason, *, at: datetime) -> None:
-        """Take a request out of the pipeline until a person looks at it. Its stage and its hold stay."""
+        """Take a request out of the pipeline until a person looks at it. Its stage and its hold stay.
+
+        One that may be outside is asked about, too.
+        """
         request.parked = {"since": at.isoformat(), "code": str(reason.code), "message": reason.message}
+        if request.stage == Stage.BOOKED:
+            request.ask_at = schedule.nobody_sends_from(request)
         self.touch(request)
         self.note("PARKED", at=at, request=request, data=request.parked)
         self.make_way(at=at)
@@ -183,8 +188,7 @@ class Docket:
     def unpark(self, request: TradeRequest, *, at: datetime) -> None:
         """Put a parked request back to work; its tries count from nothing again, and so do askings about it."""
         request.parked, request.tries, request.asked = None, 0, 0
-        if request.stage == Stage.SENT:
-            request.ask_at = at
+        request.ask_at = at if request.stage == Stage.SENT else None
         self.touch(request)
         self.note("UNPARKED", at=at, request=request)
 
