@@ -18,12 +18,14 @@ from brokerage.money import value
 from trades import lifecycle
 from trades.lifecycle import (
     FREE,
+    Abandoned,
     Advanced,
     Asked,
     Event,
     Executed,
     FeeSchedule,
     Kind,
+    NeverArrived,
     Outcome,
     Refused,
     Report,
@@ -50,7 +52,7 @@ OUTSIDE = (Stage.BOOKED, Stage.SENT)
 NEXT = {Stage.RECEIVED: Stage.BOOKED, Stage.BOOKED: Stage.SENT}  # to the reducer VALIDATED is as RECEIVED
 DECLARED = (Reported.DONE_FOR_DAY, Reported.SUSPENDED, Reported.RESTATED)
 EXECUTED = (Reported.FILL, Reported.CORRECTED, Reported.BUSTED)
-PENDING = (Reported.PENDING_NEW, Reported.PENDING_REPLACE, Reported.PENDING_CANCEL)
+NO_ANSWER = (Reported.PENDING_NEW, Reported.PENDING_REPLACE, Reported.PENDING_CANCEL, Reported.STATUS)
 
 
 @dataclass(frozen=True)
@@ -80,20 +82,13 @@ def within(node: Node, requests: int) -> Iterator[Step]:
     state = node.state
     if len(state.requests) < requests:
         for request in asked(state):
-            asking = after(state, Asked(request))
+            name, asking = f"{request.kind} {request.quantity}", after(state, Asked(request))
             if request.kind is Kind.CANCEL and state.new.stage not in OUTSIDE:
-                yield Step("withdrawn", Withdrawn(request.id), Node(after(asking, Withdrawn(request.id))))
-            else:
-                name = f"{request.kind} {request.quantity}"
-                yield Step(name, Asked(request), Node(asking, node.executions))
-    unfinished = (r for r in state.requests if r.outcome is None and r.stage is not Stage.SENT)
-    if request := next(unfinished, None):
-        steps: list[Event] = [Advanced(request.id, NEXT[request.stage])]
-        if request.stage not in OUTSIDE and request.kind is not Kind.CANCEL:
-            steps.append(Refused(request.id))
-        for event in steps:
-            name = f"{request.id} {NEXT[request.stage] if isinstance(event, Advanced) else 'refused'}"
-            yield Step(name, event, Node(after(state, event), node.executions))
+                name, asking = "CANCEL before it was sent", after(asking, Withdrawn(request.id))
+            yield Step(name, Asked(request), replace(node, state=asking))
+    for event in worked(state):
+        name = f"{type(event).__name__} {event.request_id}"
+        yield Step(name, event, replace(node, state=after(state, event)))
 
 
 def asked(state: State) -> Iterator[Request]:
@@ -109,15 +104,35 @@ def asked(state: State) -> Iterator[Request]:
         yield Request(f"R{seq}", seq, Kind.CANCEL, *lifecycle.wished(state))
 
 
+def worked(state: State) -> Iterator[Advanced | Refused | Abandoned | Withdrawn]:
+    """What the pipeline may do: the first unfinished request goes on, and so does a CANCEL behind what is parked."""
+    unfinished = [request for request in state.requests if not request.outcome and request.stage is not Stage.SENT]
+    cancel = next((request for request in unfinished if request.kind is Kind.CANCEL), None)
+    for request in unfinished:
+        if request is unfinished[0] or (request is cancel and state.new.stage in OUTSIDE):
+            yield Advanced(request.id, NEXT[request.stage])
+        if request is unfinished[0] and request is not cancel and request.stage not in OUTSIDE:
+            yield Refused(request.id)
+        if request.kind is Kind.AMEND and cancel and request.seq < cancel.seq:
+            yield Abandoned(request.id)
+    if cancel and state.new.stage is Stage.BOOKED and not state.new.outcome:
+        yield Withdrawn(cancel.id)  # the exchange has said that it has not got the order
+
+
 def told(node: Node) -> Iterator[Step]:
-    """What the exchange may report once the order may be outside."""
-    if node.state.new.stage not in OUTSIDE:
+    """What the exchange may report, or answer, once the order may be outside."""
+    state = node.state
+    if state.new.stage not in OUTSIDE:
         return
-    for report in declared(node.state):
+    for report in declared(state):
         name = f"{report.kind} {report.request_id} {report.quantity or ''}".rstrip()
-        yield Step(name, report, Node(after(node.state, report), node.executions))
+        yield Step(name, report, replace(node, state=after(state, report)))
     for name, report, executions in executed(node):
-        yield Step(f"{report.kind} {name}", report, Node(after(node.state, report), executions))
+        yield Step(f"{report.kind} {name}", report, Node(after(state, report), executions))
+    for request in state.requests:
+        if request.stage is Stage.SENT and not request.outcome:
+            event = NeverArrived(request.id)
+            yield Step(f"NeverArrived {request.id}", event, replace(node, state=after(state, event)))
 
 
 def declared(state: State) -> Iterator[Report]:
@@ -134,8 +149,8 @@ def declared(state: State) -> Iterator[Report]:
             yield Report(Reported.PENDING_CANCEL, request.id)
         if request.kind is not Kind.NEW:
             yield Report(Reported.CANCEL_REJECTED, request.id)
-        yield Report(Reported.REJECTED, request.id)
-        yield Report(Reported.CANCELED, request.id)
+        for kind in (Reported.STATUS, Reported.REJECTED, Reported.CANCELED):
+            yield Report(kind, request.id)
 
 
 def executed(node: Node) -> Iterator[tuple[str, Report, tuple[tuple[str, Executed], ...]]]:
@@ -231,6 +246,10 @@ def must_follow(before: Node, step: Step) -> None:
         if earlier.outcome is Outcome.REJECTED and later.outcome is not Outcome.REJECTED:
             assert isinstance(event, Report)
             assert event.kind in (Reported.REPLACED, Reported.CANCELED)
+    if isinstance(event, NeverArrived):
+        back = replace(old.request(event.request_id), stage=Stage.BOOKED, pending=False)
+        assert new == replace(old, requests=tuple(back if r.id == back.id else r for r in old.requests))
+        assert lifecycle.hold(new) == lifecycle.hold(old)
     if isinstance(event, Report):
         must_follow_from(event, old, new)
 
@@ -243,11 +262,11 @@ def must_follow_from(report: Report, old: State, new: State) -> None:
         assert ended_for_ever(new)
     if kind in (*EXECUTED, *DECLARED, Reported.CANCELED, Reported.EXPIRED, Reported.REPLACED):
         assert new.new.outcome
-    if kind in (*EXECUTED, Reported.NEW, *PENDING):
+    if kind in (*EXECUTED, Reported.NEW, *NO_ANSWER):
         assert [request.outcome for request in new.requests[1:]] == [request.outcome for request in old.requests[1:]]
-    if kind in PENDING and named.outcome:
+    if kind in NO_ANSWER and named.outcome:
         assert new.request(named.id) == replace(named, stage=Stage.SENT)
-    if kind in PENDING or rejects:
+    if kind in NO_ANSWER or rejects:
         assert replace(new, requests=old.requests) == old
     if kind is Reported.REPLACED and named.seq >= old.terms_seq:
         assert (terms(new), new.terms_seq) == ((report.quantity, report.price), named.seq)
@@ -298,12 +317,13 @@ class Explorer:
 
     def explore(self, reports: int) -> int:
         """Visit every state once; a failure tells the way there. Returns how many states there are."""
-        for last in [False] * reports + [True]:
+        for left in range(reports, -1, -1):
             for node in self.layer:  # it grows while we walk
                 self.ask(must_hold, node)
-                self.ask(orders_must_not_matter, node)
+                if left >= 2:
+                    self.ask(orders_must_not_matter, node)
                 self.layer += self.unseen(node, within(node, self.requests))
-            if not last:
+            if left:
                 self.layer = [found for node in self.layer for found in self.unseen(node, told(node))]
         return len(self.came_from)
 
