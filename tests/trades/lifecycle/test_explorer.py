@@ -246,6 +246,8 @@ def must_follow(before: Node, step: Step) -> None:
         if earlier.outcome is Outcome.REJECTED and later.outcome is not Outcome.REJECTED:
             assert isinstance(event, Report)
             assert event.kind in (Reported.REPLACED, Reported.CANCELED)
+    if isinstance(event, Refused | Abandoned | Withdrawn):
+        assert new.request(event.request_id).outcome
     if isinstance(event, NeverArrived):
         back = replace(old.request(event.request_id), stage=Stage.BOOKED, pending=False)
         assert new == replace(old, requests=tuple(back if r.id == back.id else r for r in old.requests))
