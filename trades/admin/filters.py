@@ -31,15 +31,22 @@ class DayFilter(ByDay):
 
 
 class WaitsFilter(admin.SimpleListFilter):
-    """Trades of which a request waits: each value is a partial index of the requests."""
+    """Trades of which a request waits, or which wait themselves: each value is a partial index."""
 
     title = "what waits"
     parameter_name = "waits"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("unprocessed", "On their way"), ("unanswered", "Unanswered"), ("parked", "Parked")]
+        return [
+            ("unprocessed", "On their way"),
+            ("unanswered", "Unanswered"),
+            ("parked", "Parked"),
+            ("desk", "On the desk"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Trade]) -> QuerySet[Trade]:
+        if self.value() == "desk":
+            return queryset.filter(desk__isnull=False)
         waiting = _WAITING.get(self.value() or "")
         if waiting is None:
             return queryset
