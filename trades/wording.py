@@ -189,12 +189,15 @@ _ODD = {
     "REVISES_AN_OLD_VERSION": "the exchange revised a version that did not count any more; the latest one was revised",
     "BUSTED_ALREADY": "the exchange took an execution back that had been taken back",
     "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
+    "REPORT_DIFFERS": "the exchange's last report has other figures than we have; ours count",
 }
 
 
 def _anomaly(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     numbers = dict(data)
     code = numbers.pop("code", "")
+    for name, found in numbers.pop("differences", {}).items():
+        numbers[name] = f"{found['ours']}, the exchange says {found['theirs']}"
     return _with_numbers(f"Odd: {_ODD.get(code) or code.replace('_', ' ').lower()}", numbers)
 
 
