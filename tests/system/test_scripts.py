@@ -76,3 +76,5 @@ def test_one_order_per_script_and_each_ends_as_the_table_says(outside: Outside, 
         trade = outside.get(trader, f"trades/{placed[paise]['trade_id']}")
         shown = (trade["status"], trade["quantity"], trade["filled_quantity"], trade["leaves_quantity"])
         assert shown == end, f"99.{paise}"
+    odd = outside.query("SELECT DISTINCT trade_id::text FROM trades_tradeevent WHERE data->>'code' = 'REPORT_DIFFERS'")
+    assert {trade for (trade,) in odd} & {trade["trade_id"] for trade in placed.values()} == {placed[11]["trade_id"]}

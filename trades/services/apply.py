@@ -23,10 +23,12 @@ from exchange.messages import CancelReject, ExecType, ExecutionReport
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
 from trades import lifecycle, store
+from trades.comparison import differences, misses_execution
 from trades.docket import Docket
 from trades.executions import REVISIONS, Executions, Version
 from trades.lifecycle import Reported
 from trades.models import ExchangeReport, Trade, TradeRequest
+from trades.schedule import patience
 from trades.services.answer import take_answer
 from trades.settling import Movement, movement, post
 
@@ -127,6 +129,7 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
     revision = docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
+    _compare(docket, message, row, now=now)
     return [movement(docket, revision)]
 
 
@@ -179,6 +182,7 @@ def _executed(docket: Docket, message: ExecutionReport, executions: Executions, 
     )
     data = _version_data(message, version)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data)
+    _compare(docket, message, row, now=now)
     movements = [movement(docket, revision, version)]
     for waiting in executions.take_up(message.exec_id, docket):
         movements += _executed(docket, waiting, executions, now=now)
@@ -199,7 +203,23 @@ def _declared(docket: Docket, message: ExecutionReport, *, now: datetime) -> Mov
         reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
     data = _data(message, reported)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data, reason=reason)
+    _compare(docket, message, row, now=now)
     return movement(docket, revision)
+
+
+def _compare(
+    docket: Docket, message: ExecutionReport | CancelReject, row: TradeRequest | None, *, now: datetime
+) -> None:
+    """Enter what a report that was applied says otherwise than we know it. Nothing of that is obeyed.
+
+    What is sent again tells how things stood when it was sent first.
+    """
+    if message.poss_resend:
+        return
+    if found := differences(docket.state, message, str(row.pk) if row else None):
+        docket.note("ANOMALY", at=now, request=row, data={"code": "REPORT_DIFFERS", "differences": found})
+        if misses_execution(found):
+            docket.ask_soon(patience(), at=now)
 
 
 def _again(docket: Docket, report: Report, message: ExecutionReport, earlier: ExchangeReport, *, now: datetime) -> None:
