@@ -242,7 +242,9 @@ class TestCommand:
 
     def _without_servers(self, *options):
         """The exit code, and all that it says."""
-        with process(["manage.py", "run_exchange", *options], DATABASE_URL="postgresql://nobody@127.0.0.1:1/n") as child:
+        with process(
+            ["manage.py", "run_exchange", *options], DATABASE_URL="postgresql://nobody@127.0.0.1:1/n"
+        ) as child:
             output, _ = child.communicate(timeout=30)
         return child.returncode, output
 
