@@ -26,8 +26,12 @@ Exchange = Callable[[], AbstractContextManager[None]]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    settings = {"EXCHANGE": "external", "DJANGO_SETTINGS_MODULE": "tests.system.failpoint_settings"}
-    stack = RunningStack(tmp_path_factory.mktemp("held") / "var", **settings)
+    stack = RunningStack(
+        tmp_path_factory.mktemp("held") / "var",
+        EXCHANGE="external",
+        DJANGO_SETTINGS_MODULE="tests.system.failpoint_settings",
+        UNCONFIRMED_AFTER="600",  # an exchange that is started late is not asked about it
+    )
     try:
         stack.wait_until_ready()
         yield stack
