@@ -306,7 +306,7 @@ class TestAKnownOrder:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
         trade = Trade.objects.get()
         assert (trade.filled_quantity, trade.status) == (4, "PARTIALLY_FILLED")
-        assert (trade.desk["code"], trade.desk["numbers"]) == ("CUM_QTY_DIFFERS", {"ours": 4, "theirs": 7})
+        assert (trade.desk["code"], trade.desk["details"]) == ("CUM_QTY_DIFFERS", {"ours": 4, "theirs": 7})
         assert is_about(trade.ask_at, 15)
 
     def test_is_told_once_to_that_person(self, sent_trade: UUID, sent: Sent) -> None:

@@ -30,7 +30,7 @@ class DayFilter(ByDay):
         return queryset.filter(pk__gte=first_id(begin.timestamp()), pk__lt=first_id(end.timestamp()))
 
 
-# What waits, and whose trades they are: the requests are found by their partial indexes.
+# What waits, and whose trades they are; requests and trades are found by their partial indexes.
 _WAITING: dict[str, tuple[str, QuerySet[Any, Any]]] = {
     "unprocessed": (
         "On their way",
@@ -41,12 +41,13 @@ _WAITING: dict[str, tuple[str, QuerySet[Any, Any]]] = {
         TradeRequest.objects.filter(stage=Stage.SENT, outcome__isnull=True).values("trade"),
     ),
     "parked": ("Parked", TradeRequest.objects.filter(parked__isnull=False).values("trade")),
+    "desk": ("On the desk", Trade.objects.filter(desk__isnull=False).values("pk")),
     "execution": ("Early corrections", WaitingRevision.objects.values("trade_id")),
 }
 
 
 class WaitsFilter(admin.SimpleListFilter):
-    """Trades of which something waits: a request, or a bust or correction for its execution."""
+    """Trades that wait for a person, or of which a request waits, or a bust or correction for its execution."""
 
     title = "what waits"
     parameter_name = "waits"
