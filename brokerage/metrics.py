@@ -103,7 +103,10 @@ STANDING = {
     "brokerage_unconfirmed_requests": "Requests sent that the exchange has not answered.",
     "brokerage_oldest_unconfirmed_seconds": "Time since SENT of the oldest of them.",
     "brokerage_parked_requests": "Requests that wait for a person.",
+    "brokerage_trades_on_the_desk": "Trades of which the exchange says something else than is written here.",
     "brokerage_quarantined_messages": "Messages of the exchange kept aside.",
+    "brokerage_waiting_revisions": "Busts and corrections whose execution has not come.",
+    "brokerage_oldest_waiting_revision_seconds": "Time since the oldest of them came.",
     "brokerage_traders_in_debt": "Traders to whom the house has lent cash.",
     "brokerage_holdings_short": "Holdings for which the house has lent shares.",
 }

@@ -88,6 +88,21 @@ class Outside:
                 time.sleep(0.2)  # RabbitMQ is on its way back; what was not acknowledged comes again
         return list(taken.values())
 
+    def unread_orders(self) -> int:
+        """How many messages that the broker sent nobody has taken yet."""
+        with self._exchange() as connection:
+            return connection.channel().queue_declare("exchange.orders", passive=True).message_count
+
+    def look_at_orders(self, count: int) -> list[dict[str, Any]]:
+        """Wait until so many messages are unread, repetitions too; return them and put them back in their order."""
+        self.wait(self.unread_orders, lambda unread: unread == count)
+        with self._exchange() as connection:
+            channel = connection.channel()
+            messages = [channel.basic_get("exchange.orders", no_ack=True) for _ in range(count)]
+            for message in messages:
+                channel.basic_publish_confirm(message, routing_key="exchange.orders", mandatory=True)
+        return [json.loads(message.body) for message in messages]
+
     def next_from_broker(self, msg_type: str, trade_id: str) -> dict[str, Any]:
         """The next message of this type about this trade; those before it are taken out of the queue, too."""
 

@@ -155,6 +155,7 @@ def _execution_report(
     docket.reports.append(first)
     if message.exec_type in REVISIONS and before is None:
         executions.wait(docket, message, report.raw, now=now)
+        docket.ask_soon(patience(), at=now)
         _note(docket, "EXECUTION_NOT_KNOWN", message, now=now)
         return []
     if message.exec_type in (ExecType.TRADE, *REVISIONS):
