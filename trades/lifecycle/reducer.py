@@ -49,9 +49,10 @@ def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
 
 
 def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
-    named = state.request(report.request_id)
-    if named is not None and named.stage is not Stage.SENT:
-        state = _change(state, named.id, stage=Stage.SENT)  # that it is named proves that it was sent
+    named = _meant(state, report)
+    for heard_of in (state.request(report.request_id), named):
+        if heard_of is not None and heard_of.stage is not Stage.SENT:
+            state = _change(state, heard_of.id, stage=Stage.SENT)  # that it is named proves that it was sent
     match report.kind:
         case Reported.PENDING_NEW:
             return state, ()
@@ -75,6 +76,27 @@ def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
             return _end(replace(_answered(state), expired=not state.cancelled)), ()
         case Reported.DONE_FOR_DAY | Reported.SUSPENDED | Reported.RESTATED:
             return _declared(_answered(state), report), ()
+
+
+_ANSWERS_A = {
+    Reported.PENDING_REPLACE: Kind.AMEND,
+    Reported.REPLACED: Kind.AMEND,
+    Reported.PENDING_CANCEL: Kind.CANCEL,
+    Reported.CANCELED: Kind.CANCEL,
+}
+
+
+def _meant(state: State, report: Report) -> Request | None:
+    """The request that a report is about. What answers an amendment or a cancellation may name the order only.
+
+    Then it is the first that is outstanding; of several amendments the first to these terms, if there is one.
+    """
+    named, kind = state.request(report.request_id), _ANSWERS_A.get(report.kind)
+    if kind is None or (named is not None and named.kind is kind):
+        return named
+    waiting = [request for request in state.requests if request.kind is kind and request.outstanding]
+    fitting = [r for r in waiting if report.quantity in (None, r.quantity) and report.price in (None, r.price)]
+    return next(iter(fitting or waiting), None)
 
 
 def _answered(state: State) -> State:
@@ -111,6 +133,8 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     )
     if state.terms_quantity is not None:
         state = replace(state, quantity=max(filled, state.terms_quantity))
+    if state.rejected and filled:  # a refused order executes nothing: it was one, and ended
+        state = replace(state, rejected=False, cancelled=True)
     return state, odd
 
 
@@ -154,9 +178,7 @@ def _terms(state: State, quantity: int | None, price: Decimal | None) -> State:
 
 
 def _canceled(state: State, named: Request | None) -> State:
-    """The order ended on request or unasked. The CANCEL that asked for it is the one named, else the first open one."""
-    if named is None or named.kind is not Kind.CANCEL:
-        named = next((r for r in state.requests if r.kind is Kind.CANCEL and r.outstanding), None)
+    """The order ended, on request (of the CANCEL `named`) or unasked."""
     if named is not None and named.outcome is None:
         state = _change(state, named.id, outcome=Outcome.ACCEPTED)
     return _end(replace(state, cancelled=not state.expired))
