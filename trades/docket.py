@@ -246,8 +246,8 @@ class Docket:
             row.tries, row.reached_at = 0, at
             if facts.stage is Stage.SENT:
                 row.sent_at = at
-        if facts.outcome is Outcome.REJECTED and row.outcome is None:
-            row.reason = (reason or TOO_LATE).as_json()
+        if facts.outcome != row.outcome:
+            row.reason = (reason or TOO_LATE).as_json() if facts.outcome is Outcome.REJECTED else None
         if facts.outcome is not None or facts.stage is Stage.SENT:
             row.parked = None
         row.stage, row.outcome, row.pending = now
