@@ -83,6 +83,13 @@ class TestExecIds:
         assert Trade.objects.get().filled_quantity == 4
         assert QuarantinedMessage.objects.get().code == "EXEC_ID_REUSED"
 
+    def test_so_are_other_terms_under_a_known_id(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", ExecID="X1", OrderQty="11"), steps.report(pk, "D", ExecID="X1", OrderQty="12"))
+        assert Trade.objects.get().quantity == 11
+        assert QuarantinedMessage.objects.get().code == "EXEC_ID_REUSED"
+
     @pytest.mark.parametrize("exec_type", ["F", "0"])
     def test_the_database_takes_an_exec_id_once(
         self, alice: Trader, share: Instrument, monkeypatch: pytest.MonkeyPatch, exec_type: str
