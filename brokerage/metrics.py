@@ -33,6 +33,7 @@ requests_dispatched = Counter(
     "Requests handed to the workers; lease `later`: an earlier batch did not finish them.",
     ("stage", "lease"),
 )
+askings = Counter("brokerage_askings", "Times that the exchange was asked what became of an order.")
 trades_filled = Counter(
     "brokerage_trades_filled", "Trades that became filled. One raised afterwards counts again.", ("side", "channel")
 )

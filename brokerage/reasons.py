@@ -28,9 +28,10 @@ class Code(StrEnum):
     TRADE_FINISHED = "TRADE_FINISHED"
     NOTHING_TO_CHANGE = "NOTHING_TO_CHANGE"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
-    # A step that failed again and again on one request: it waits for a person.
+    # A request that waits for a person: a step failed on it again and again, or the exchange says nothing about it.
     STEP_FAILED = "STEP_FAILED"
     PARKED_BY_STAFF = "PARKED_BY_STAFF"
+    UNCONFIRMED = "UNCONFIRMED"
 
 
 @dataclass(frozen=True, slots=True)

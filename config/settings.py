@@ -111,7 +111,13 @@ PIPELINE = {
     "BATCHES_PER_WORKER": env.int("PIPELINE_BATCHES_PER_WORKER", default=4),  # in flight at most
     "TRIES": env.int("PIPELINE_TRIES", default=3),  # a request that failed alone so often is parked
     "UNCONFIRMED_AFTER": env.float("UNCONFIRMED_AFTER", default=15.0),  # seconds
+    "ASK_MAX": env.float("ASK_MAX", default=300.0),  # seconds between two askings about a request: 15, 30, 60 … this
+    "ASK_LIMIT": env.int("ASK_LIMIT", default=5),  # askings without an answer: then a person looks at the request
+    "ASK_SWEEP": env.float("ASK_SWEEP", default=600.0),  # seconds between two askings about an open trade
+    "ASK_RATE": env.int("ASK_RATE", default=200),  # askings in a second, of each dispatcher
+    "ASK_PATIENCE": env.float("ASK_PATIENCE", default=60.0),  # seconds a cancel waits for what became of a parked order
 }
+RESEND_POLICY = env("RESEND_POLICY", default="same_id")  # or query_first, if the exchange does not know ClOrdIDs again
 AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
 METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from brokerage.reasons import Code, Reason, combine
-from trades import lifecycle
-from trades.lifecycle import FeeSchedule, Outcome, Side, Stage, State
+from trades import lifecycle, schedule
+from trades.lifecycle import FeeSchedule, Kind, Outcome, Side, Stage, State
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
 
 FACTS = (
@@ -73,26 +73,6 @@ def fee_schedule_of(trade: Trade) -> FeeSchedule:
     return FeeSchedule(trade.fee_rate, trade.fee_minimum, trade.fee_cap)
 
 
-def next_due(requests: Iterable[TradeRequest]) -> TradeRequest | None:
-    """Return the request of a trade that has the next step: the first unfinished one; `requests` in order of `seq`.
-
-    Behind a parked one only a CANCEL goes on: an amendment that overtook its order would be refused by the exchange.
-    """
-    behind_parked = False
-    for row in requests:
-        if not is_unfinished(row):
-            behind_parked = behind_parked or (row.parked is not None and row.outcome is None)
-        elif not behind_parked or row.kind == lifecycle.Kind.CANCEL:
-            return row
-    return None
-
-
-def is_unfinished(row: TradeRequest, stage: Stage | None = None) -> bool:
-    """Tell whether the pipeline still has a step to do for a request; at `stage`, if one is given."""
-    waits = row.stage != Stage.SENT if stage is None else row.stage == stage
-    return waits and row.outcome is None and row.parked is None
-
-
 class Docket:
     """One trade with its requests, opened for change under its lock. Written by `write` in the same transaction."""
 
@@ -107,6 +87,8 @@ class Docket:
         self.filled_at: datetime | None = None
         """When the trade became filled, if it did while it was open for change."""
         self._touched: set[UUID] = set()
+        self._hurried: set[UUID] = set()
+        self._replanned = False
 
     def row(self, request_id: UUID | str) -> TradeRequest | None:
         """The request's row, if it is one of this trade's."""
@@ -145,7 +127,7 @@ class Docket:
         Returns the revision of that entry; anomalies follow with entries of their own. `reason` goes to `request` if
         the event refused it, and to the trade if it ended the trade without an order.
         """
-        was_filled = self.is_filled
+        was_filled, was_open = self.is_filled, schedule.is_open_outside(self.state)
         self.state, anomalies = lifecycle.apply(self.state, event)
         if was_filled is not self.is_filled:
             self.filled_at = None if was_filled else at
@@ -156,6 +138,7 @@ class Docket:
         for name in FACTS:
             setattr(self.trade, name, getattr(self.state, name))
         self.trade.status = str(lifecycle.status(self.state))
+        self._plan_sweep(was_open, at=at)
         revision = self.note(kind, at=at, request=request, data=data)
         for anomaly in anomalies:
             self.note("ANOMALY", at=at, request=request, data={"code": anomaly.code, **anomaly.details})
@@ -191,16 +174,66 @@ class Docket:
         self.apply(event, kind="REFUSED", at=at, request=request, data=data, reason=reason)
 
     def park(self, request: TradeRequest, reason: Reason, *, at: datetime) -> None:
-        """Take a request out of the pipeline until a person looks at it. Its stage and its hold stay."""
+        """Take a request out of the pipeline until a person looks at it. Its stage and its hold stay.
+
+        One that may be outside is asked about, too.
+        """
         request.parked = {"since": at.isoformat(), "code": str(reason.code), "message": reason.message}
+        if request.stage == Stage.BOOKED:
+            request.ask_at = schedule.nobody_sends_from(request)
         self.touch(request)
         self.note("PARKED", at=at, request=request, data=request.parked)
+        self.make_way(at=at)
 
     def unpark(self, request: TradeRequest, *, at: datetime) -> None:
-        """Put a parked request back into the pipeline; its tries count from nothing again."""
-        request.parked, request.tries = None, 0
+        """Put a parked request back to work; its tries count from nothing again, and so do askings about it."""
+        request.parked, request.tries, request.asked = None, 0, 0
+        request.ask_at = at if request.stage == Stage.SENT else None
         self.touch(request)
         self.note("UNPARKED", at=at, request=request)
+
+    def make_way(self, *, at: datetime) -> None:
+        """A CANCEL does not wait behind a parked AMEND that was never sent: that one ends alone."""
+        for number, row in enumerate(self.requests):
+            never_sent = row.stage in (Stage.RECEIVED, Stage.VALIDATED)
+            if row.kind == Kind.AMEND and never_sent and schedule.is_held_up(row) and self._cancel_behind(number):
+                self.apply(lifecycle.Abandoned(str(row.pk)), kind="ABANDONED", at=at, request=row)
+
+    def _cancel_behind(self, number: int) -> bool:
+        return any(row.kind == Kind.CANCEL and row.outcome is None for row in self.requests[number + 1 :])
+
+    def hurry(self, request: TradeRequest) -> None:
+        """Make a request due now, if its turn has come: what it waited for is decided."""
+        self._hurried.add(request.pk)
+        self.touch(request)
+
+    def ask_soon(self, wait: timedelta, *, at: datetime) -> None:
+        """Have the exchange asked about the trade after `wait`, or when it is planned if that is earlier."""
+        planned = self.trade.ask_at
+        self.trade.ask_at = at + wait if planned is None else min(planned, at + wait)
+        self._replanned = True
+
+    def stop_asking(self) -> None:
+        """Nothing more is to be learned about the trade."""
+        self.trade.ask_at, self._replanned = None, True
+
+    def _plan_sweep(self, was_open: bool, *, at: datetime) -> None:
+        """Open trades are asked about from time to time; the last asking is that about a trade that has ended."""
+        is_open = schedule.is_open_outside(self.state)
+        if is_open and self.trade.ask_at is None:
+            self.trade.ask_at = at + schedule.sweep()
+        elif was_open and not is_open:
+            self.trade.ask_at = None
+
+    def to_desk(self, code: str, numbers: dict[str, Any], *, at: datetime) -> None:
+        """Let a person look at the trade: the exchange's word and ours do not agree."""
+        self.trade.desk = {"since": at.isoformat(), "code": code, "numbers": numbers}
+        self.note("ANOMALY", at=at, data={"code": code, **numbers})
+
+    def from_desk(self, *, at: datetime) -> None:
+        """Both agree again."""
+        self.trade.desk = None
+        self.note("RECONCILED", at=at)
 
     def touch(self, request: TradeRequest) -> None:
         """Say that the request's row was changed beside the facts (message, parked, tries)."""
@@ -216,19 +249,32 @@ class Docket:
 
     @property
     def changed(self) -> bool:
-        return bool(self.events or self._touched)
+        return bool(self.events or self._touched or self._replanned)
 
     def changed_requests(self) -> list[TradeRequest]:
         return [row for row in self.requests if row.pk in self._touched]
 
-    def due_changes(self) -> tuple[list[TradeRequest], list[TradeRequest]]:
-        """Say whose `due_at` is to be cleared, and who is due next: the first unfinished request of the trade.
+    def plan_steps(self, *, at: datetime) -> tuple[list[TradeRequest], list[tuple[TradeRequest, datetime]]]:
+        """Say whose `due_at` is to be cleared, and who is due next and when: the first unfinished request of the trade.
 
-        A request that is due already, or leased to a batch, keeps its time.
+        A request that is due already, or leased to a batch, keeps its time, unless it is hurried. A CANCEL behind a
+        request that may be outside, or not, has to wait until the exchange has said what it knows, but not for ever.
         """
-        first = next_due(self.requests)
+        first = schedule.next_due(self.requests)
         cleared = [row for row in self.requests if row.due_at is not None and row is not first]
-        return cleared, [first] if first and first.due_at is None else []
+        if first is None:
+            return cleared, []
+        waits_for = schedule.in_doubt(self.requests[: first.seq - 1])
+        waited = first.due_at is not None and first.claim == 0 and first.due_at > at
+        if not waits_for and (first.due_at is None or waited or first.pk in self._hurried):
+            return cleared, [(first, at)]
+        if first.due_at is not None:
+            return cleared, []
+        asked_at = max(at, *(schedule.nobody_sends_from(row) for row in waits_for))
+        for row in waits_for:
+            row.ask_at, row.asked = asked_at, 0
+            self.touch(row)
+        return cleared, [(first, asked_at + schedule.patience_of_a_cancel())]
 
     def _take_over(self, facts: lifecycle.Request, *, reason: Reason | None, at: datetime) -> None:
         row = self.row(facts.id)
@@ -239,16 +285,21 @@ class Docket:
             return
         further = facts.stage is not Stage(row.stage)
         outcome = facts.outcome if row.outcome is None else None
-        if further or outcome:
+        never_arrived = further and row.stage == Stage.SENT
+        if (further and not never_arrived) or outcome:
             stage = facts.stage if further else None
             self.progress.append(Progress(row, stage, outcome, row.reached_at or row.created_at, at))
         if further:
-            row.tries, row.reached_at = 0, at
-            if facts.stage is Stage.SENT:
-                row.sent_at = at
+            row.tries, row.reached_at, row.asked = 0, at, 0
+            row.sent_at = at if facts.stage is Stage.SENT else None
+            row.ask_at = at + schedule.patience() if facts.stage is Stage.SENT else None
+        if never_arrived:
+            row.unsent_claim = row.claim
         if facts.outcome != row.outcome:
             row.reason = (reason or TOO_LATE).as_json() if facts.outcome is Outcome.REJECTED else None
-        if facts.outcome is not None or facts.stage is Stage.SENT:
+        if facts.outcome is not None:
+            row.ask_at = None
+        if facts.outcome is not None or facts.stage is Stage.SENT or never_arrived:
             row.parked = None
         row.stage, row.outcome, row.pending = now
         self._touched.add(row.pk)

@@ -80,6 +80,13 @@ class Trade(models.Model):
     hold_shares = models.BigIntegerField(default=0)
     revision = models.IntegerField(default=0, help_text="The number of entries in the trade's timeline.")
 
+    ask_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the exchange is next asked what became of the order, answered or not."
+    )
+    desk = models.JSONField(
+        null=True, blank=True, help_text="Since when and why the exchange's word and ours wait for a person."
+    )
+
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -111,6 +118,8 @@ class Trade(models.Model):
                 name="trade_holding",
                 condition=Q(hold_cash__gt=0) | Q(hold_shares__gt=0),
             ),
+            models.Index(fields=["ask_at", "id"], name="trade_to_ask_about", condition=Q(ask_at__isnull=False)),
+            models.Index(fields=["id"], name="trade_on_the_desk", condition=Q(desk__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -139,6 +148,13 @@ class TradeRequest(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     claim = models.IntegerField(default=0)
     tries = models.IntegerField(default=0)
+    unsent_claim = models.IntegerField(
+        default=0, db_default=0, help_text="Nothing is outside of what leases up to this number may have sent."
+    )
+
+    # What was sent and not answered is asked about: when next, and how often that was done.
+    ask_at = models.DateTimeField(null=True, blank=True)
+    asked = models.IntegerField(default=0, db_default=0)
 
     reached_at = models.DateTimeField(null=True, blank=True, help_text="When it came to its stage, RECEIVED excepted.")
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -159,6 +175,7 @@ class TradeRequest(models.Model):
             models.Index(
                 fields=["sent_at"], name="request_unanswered", condition=Q(stage="SENT") & Q(outcome__isnull=True)
             ),
+            models.Index(fields=["ask_at", "id"], name="request_to_ask_about", condition=Q(ask_at__isnull=False)),
             models.Index(fields=["id"], name="request_parked", condition=Q(parked__isnull=False)),
             models.Index(
                 fields=["created_at"],

@@ -3,6 +3,7 @@
     POST /trades ─► accept ─► commit: the request stands in the database, due now ─► 202
     dispatcher   ─► claims what is due ─► one Celery chain per batch: validate ─► book ─► send ─► the exchange
     the exchange ─► reports ─► apply: facts, money and shares in one commit ─► acknowledge
+    no answer    ─► ask: what became of it? ─► the exchange ─► all its reports again, and how it stands ─► apply
 
 A step never calls the next one. Each reads from the database what is still to be done, and leaves the rest alone; so
 any message may be lost, doubled or late, and any process may die anywhere. What was dropped is due again when its
@@ -17,15 +18,17 @@ from amqp.exceptions import AMQPError
 from celery import chain, current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import is_passing
 from exchange.intake import Intake
 from exchange.link import REPORTS, Consumer
-from trades import leases, tasks
+from trades import asking, leases, tasks
 from trades.leases import Batch
 from trades.lifecycle import Stage
+from trades.schedule import patience
 from trades.services.apply import apply_reports
 from trades.telling import tell_dispatched
 
@@ -37,6 +40,9 @@ REMAINING = {
     Stage.BOOKED: (tasks.send,),
 }
 
+
+ASK_EVERY = 1.0
+"""Seconds from one batch of askings to the next."""
 
 BROKER_ERRORS = (OperationalError, AMQPError, OSError)
 
@@ -73,6 +79,22 @@ def publish(batch: Batch) -> None:
     steps.apply_async(retry=False)
 
 
+def ask_once() -> int:
+    """Have the exchange asked about what it is time to ask about. Returns about how many trades.
+
+    Raises BrokerAwayError when the broker is away: the next asking of each is planned already.
+    """
+    trade_ids = asking.take_due(settings.PIPELINE["ASK_RATE"])
+    if trade_ids:
+        until = timezone.now() + patience()  # a worker that finds it later leaves it to the next one
+        arguments = {"trade_ids": [str(pk) for pk in trade_ids], "until": until.isoformat()}
+        try:
+            tasks.ask.apply_async(kwargs=arguments, retry=False)
+        except BROKER_ERRORS as error:
+            raise BrokerAwayError(str(error)) from error
+    return len(trade_ids)
+
+
 def declare_queues() -> None:
     """Create the queues of the steps that are not there, over a fresh connection: kombu remembers what one declared."""
     with current_app.connection_for_write() as connection:
@@ -86,11 +108,16 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
     """Dispatch until told to stop. An empty poll rests a moment; a broker or a database that is away is waited for."""
     idle = pause = settings.PIPELINE["IDLE_POLL"]
     declared = False
+    ask_next = time.monotonic()
     while not stopping():
         try:
             if not declared:
                 declare_queues()
+                asking.plan_forgotten()
                 declared = True
+            if time.monotonic() >= ask_next:
+                ask_once()
+                ask_next = time.monotonic() + ASK_EVERY
             dispatched = dispatch_once()
             pause = idle
             if dispatched < settings.PIPELINE["BATCH"]:
@@ -106,4 +133,5 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 
 def report_consumer() -> Consumer:
     """The consumer of the exchange's reports: one is active, further copies stand by."""
-    return Consumer(settings.EXCHANGE_URL, REPORTS, Intake(REPORTS.name, apply_reports))
+    intake = Intake(REPORTS.name, apply_reports)
+    return Consumer(settings.EXCHANGE_URL, REPORTS, intake, after_gap=asking.ask_about_all)

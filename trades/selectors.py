@@ -1,11 +1,10 @@
 """Reading trades: the picture of a trade that clients see, and where to find it."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Prefetch, Q, QuerySet
 
 from brokerage import traders as traders_by_what_is_said
@@ -15,6 +14,7 @@ from trades import lifecycle
 from trades.docket import state_of
 from trades.models import Trade, TradeRequest
 from trades.reference import BadReferenceError, normalize, shown
+from trades.schedule import patience
 
 MOST_TRADERS = 200
 """Whose trades one search looks for: a name that more of them bear finds nobody on the phone."""
@@ -129,10 +129,9 @@ def _request_picture(request: TradeRequest) -> dict[str, Any]:
 
 def unconfirmed_since(requests: list[TradeRequest], *, now: datetime) -> datetime | None:
     """Since when the oldest request that was sent has waited too long for its answer; None if none has."""
-    patience = timedelta(seconds=settings.PIPELINE["UNCONFIRMED_AFTER"])
     waiting = [r.sent_at for r in requests if r.stage == lifecycle.Stage.SENT and r.outcome is None and r.sent_at]
     oldest = min(waiting, default=None)
-    return oldest if oldest and now - oldest >= patience else None
+    return oldest if oldest and now - oldest >= patience() else None
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -16,13 +16,16 @@ from uuid import UUID
 from django.db import transaction
 
 from brokerage.db import fetch_many, insert_many, lock_many, transaction_required, update_many
-from trades.docket import FACTS, Docket, is_unfinished
+from trades.docket import FACTS, Docket
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeRequest
+from trades.schedule import is_unfinished
 from trades.telling import tell
 
-_TRADE_COLUMNS = (*FACTS, "reason", "status", "hold_cash", "hold_shares", "revision", "updated_at")
-_REQUEST_COLUMNS = ("stage", "outcome", "pending", "reason", "parked", "message", "tries", "reached_at", "sent_at")
+_DERIVED = ("reason", "status", "hold_cash", "hold_shares", "revision", "updated_at")
+_TRADE_COLUMNS = (*FACTS, *_DERIVED, "ask_at", "desk")
+_REACHED = ("stage", "outcome", "pending", "reason", "parked", "message", "tries", "reached_at", "sent_at")
+_REQUEST_COLUMNS = (*_REACHED, "ask_at", "asked", "unsent_claim")
 
 
 @transaction_required
@@ -70,9 +73,9 @@ def write(dockets: Iterable[Docket], *, at: datetime) -> None:
         columns=_TRADE_COLUMNS,
         rows=[(d.trade.pk, *(getattr(d.trade, name) for name in _TRADE_COLUMNS)) for d in changed],
     )
-    due = [docket.due_changes() for docket in changed]
+    planned = [docket.plan_steps(at=at) for docket in changed]
     # A row may not be finished and due at once, not even for one statement: clear first, set last.
-    _set_due([row for cleared, _ in due for row in cleared], None)
+    _set_due((row, None) for cleared, _ in planned for row in cleared)
     update_many(
         TradeRequest,
         key=["id"],
@@ -83,12 +86,12 @@ def write(dockets: Iterable[Docket], *, at: datetime) -> None:
             for row in docket.changed_requests()
         ],
     )
-    _set_due([row for _, following in due for row in following], at)
+    _set_due(due for _, following in planned for due in following)
     insert_many([report for docket in changed for report in docket.reports])
     insert_many([execution for docket in changed for execution in docket.executions])
     insert_many([event for docket in changed for event in docket.events])
     transaction.on_commit(partial(tell, changed), robust=True)
 
 
-def _set_due(rows: Sequence[TradeRequest], due_at: datetime | None) -> None:
-    update_many(TradeRequest, key=["id"], columns=["due_at"], rows=[(row.pk, due_at) for row in rows])
+def _set_due(times: Iterable[tuple[TradeRequest, datetime | None]]) -> None:
+    update_many(TradeRequest, key=["id"], columns=["due_at"], rows=[(row.pk, due_at) for row, due_at in times])

@@ -1,7 +1,9 @@
 """The doors Celery comes through: ids in, one call to a service. `**_` lets an older worker take a newer message."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 from celery import Task, shared_task
@@ -9,6 +11,7 @@ from celery import Task, shared_task
 from trades import audit
 from trades.leases import Claim
 from trades.lifecycle import Stage
+from trades.services.ask import ask as ask_exchange
 from trades.services.attempt import attempt
 from trades.services.book import book as book_step
 from trades.services.send import send as send_step
@@ -34,6 +37,11 @@ def book(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
 @shared_task(name="trades.tasks.send", bind=True)
 def send(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
     attempt(send_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.BOOKED)
+
+
+@shared_task(name="trades.tasks.ask")
+def ask(*, trade_ids: Sequence[str], until: str, **_: Any) -> None:
+    ask_exchange([UUID(trade_id) for trade_id in trade_ids], until=datetime.fromisoformat(until))
 
 
 @shared_task(name="trades.tasks.audit_books", time_limit=600)

@@ -134,6 +134,10 @@ def _sent(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> s
     return f"The {_noun(request)} was sent to the exchange."
 
 
+def _never_arrived(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    return f"The exchange was asked, and has not got the {_noun(request)}: it is to be sent again."
+
+
 def _rejected(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     reason = data.get("text") or (request and request.reason and request.reason["message"])
     return f"The exchange refused the {_noun(request)}" + (f": {reason}" if reason else ".")
@@ -188,6 +192,8 @@ _ODD = {
     "EXECUTION_NOT_KNOWN": "the exchange revised an execution that is not known yet; it waits for it",
     "REVISES_AN_OLD_VERSION": "the exchange revised a version that did not count any more; the latest one was revised",
     "BUSTED_ALREADY": "the exchange took an execution back that had been taken back",
+    "CUM_QTY_DIFFERS": "the exchange says that another quantity was executed; a person has to look at it",
+    "ORDER_NOT_KNOWN": "the exchange says that it does not know the order; a person has to look at it",
     "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
 }
 
@@ -211,7 +217,9 @@ _SENTENCES: dict[str, Telling] = {
     "BOOKED": _booked,
     "REFUSED": _refused,
     "WITHDRAWN": _says("Cancelled before it was sent to the exchange."),
+    "ABANDONED": _says("The change was never sent to the exchange, and is given up for the cancellation."),
     "SENT": _sent,
+    "NEVER_ARRIVED": _never_arrived,
     "EXCHANGE_PENDING_NEW": _says("The exchange has the order and has not decided yet."),
     "EXCHANGE_NEW": _says("The exchange accepted the order."),
     "EXCHANGE_REJECTED": _rejected,
@@ -227,9 +235,11 @@ _SENTENCES: dict[str, Telling] = {
     "EXCHANGE_DONE_FOR_DAY": _says("The exchange is done with the order for today."),
     "EXCHANGE_SUSPENDED": _says("The exchange suspended the order."),
     "EXCHANGE_RESTATED": _terms("The exchange restated the order"),
+    "EXCHANGE_STATUS": _says("The exchange was asked, and has it."),
     "ANOMALY": _anomaly,
     "PARKED": _parked,
     "UNPARKED": _says("Put back to work."),
+    "RECONCILED": _says("The exchange was asked again, and agrees with what is written here."),
 }
 
 KINDS = frozenset(_SENTENCES)

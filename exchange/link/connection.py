@@ -57,6 +57,17 @@ def declare_with_peer(channel: amqp.Channel, queue: Queue) -> None:
     declare(channel, *(PAIR if queue in PAIR else (queue,)))
 
 
+def is_missing(connection: amqp.Connection, queue: Queue) -> bool:
+    """Tell whether `queue` is not there, and so whatever was in it is lost. To be asked before it is declared."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue.name, passive=True)
+    except amqp.exceptions.NotFound:  # the broker has closed the channel
+        return True
+    channel.close()
+    return False
+
+
 def read_frames(connection: amqp.Connection, callback: Callable[..., Any]) -> Callable[[tuple[int, int, Any]], bool]:
     """Reads frames as py-amqp does, but a message whose properties cannot be decoded as one without properties.
 

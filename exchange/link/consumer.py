@@ -10,7 +10,7 @@ import structlog
 
 from brokerage import metrics
 from brokerage.db import is_passing
-from exchange.link.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer
+from exchange.link.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer, is_missing
 
 log = structlog.get_logger(__name__)
 
@@ -50,13 +50,20 @@ class Consumer:
         *,
         batch: int = 200,
         between: Callable[[], None] | None = None,
+        after_gap: Callable[[], None] | None = None,
     ) -> None:
-        """`between` is called after each batch and every half second while the queue is empty."""
+        """`between` is called after each batch and every half second while the queue is empty.
+
+        `after_gap` is called before the first batch of a connection when messages may have been lost: the connection
+        before it ended unasked, or the queue was not there.
+        """
         self._connector = Connector(url, heartbeat=HEARTBEAT)
         self._queue = queue
         self._handle = handle
         self._batch = batch
         self._between = between or (lambda: None)
+        self._after_gap = after_gap or (lambda: None)
+        self._gap = False
         self._stopping = False
         self._connection: amqp.Connection | None = None
         self._channel: amqp.Channel | None = None
@@ -75,10 +82,12 @@ class Consumer:
                 self._open()
                 metrics.exchange_link_up.labels(self._queue.name).set(1)
                 pause = BACK_OFF
+                self._close_gap()
                 while not self._stopping:
                     self._once()
             except ERRORS as error:
                 metrics.exchange_link_up.labels(self._queue.name).set(0)
+                self._gap = True
                 log.warning("link_down", queue=self._queue.name, address=self._connector.address, error=str(error))
                 self._drop()
                 self._sleep(pause)
@@ -91,6 +100,7 @@ class Consumer:
     def _open(self) -> None:
         self._connection = self._connector.open()
         self._taken = []
+        self._gap = is_missing(self._connection, self._queue) or self._gap
         channel = self._connection.channel()
         channel.auto_decode = False  # bytes stay bytes, whatever encoding the sender claims
         declare_with_peer(channel, self._queue)
@@ -101,6 +111,10 @@ class Consumer:
         channel.basic_consume(self._queue.name, callback=self._on_message)
         self._channel = channel
         log.info("link_up", queue=self._queue.name, address=self._connector.address)
+
+    def _close_gap(self) -> None:
+        if self._gap and self._insist(self._after_gap):
+            self._gap = False
 
     def _on_message(self, message: amqp.Message) -> None:
         body = message.body

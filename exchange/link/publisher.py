@@ -9,7 +9,7 @@ import amqp
 import structlog
 
 from brokerage import metrics
-from exchange.link.connection import ERRORS, ORDERS, Connector, LinkDown, Queue, declare_with_peer
+from exchange.link.connection import ERRORS, ORDERS, Connector, LinkDown, Queue, declare_with_peer, is_missing
 
 log = structlog.get_logger(__name__)
 
@@ -44,11 +44,14 @@ class Publisher:
         *,
         confirm_timeout: float = CONFIRM_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
+        queue_was_missing: Callable[[], None] | None = None,
     ) -> None:
+        """`queue_was_missing` is called when the queue has to be created: what was published before is lost with it."""
         self._connector = Connector(url, heartbeat=HEARTBEAT)
         self._queue = queue
         self._confirm_timeout = confirm_timeout
         self._clock = clock
+        self._queue_was_missing = queue_was_missing or (lambda: None)
         self._connection: amqp.Connection | None = None
         self._channel: amqp.Channel | None = None
         self._pid = os.getpid()
@@ -131,6 +134,7 @@ class Publisher:
         # py-amqp would look for a "blocked" notice before each message, and spin if it found half a frame. A blocked
         # broker does not confirm, and that is noticed.
         self._connection.client_properties["capabilities"]["connection.blocked"] = False
+        missing = is_missing(self._connection, self._queue)
         channel = self._connection.channel()
         declare_with_peer(channel, self._queue)
         channel.confirm_select()
@@ -141,6 +145,8 @@ class Publisher:
         self._tag, self._refused = 0, ""
         self._waiting.clear()
         self._channel = channel
+        if missing:
+            self._queue_was_missing()
         return channel
 
     def _wait_for_confirms(self, connection: amqp.Connection) -> None:

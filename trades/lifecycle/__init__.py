@@ -6,12 +6,14 @@ else is derived from them. No Django here.
 
 from trades.lifecycle.derived import charged, hold, is_ended, is_over, leaves, original_id, status, wished
 from trades.lifecycle.facts import (
+    Abandoned,
     Advanced,
     Anomaly,
     Asked,
     Event,
     Executed,
     Kind,
+    NeverArrived,
     Outcome,
     Refused,
     Report,
@@ -29,6 +31,7 @@ from trades.lifecycle.reducer import apply
 
 __all__ = [
     "FREE",
+    "Abandoned",
     "Advanced",
     "Anomaly",
     "Asked",
@@ -36,6 +39,7 @@ __all__ = [
     "Executed",
     "FeeSchedule",
     "Kind",
+    "NeverArrived",
     "Outcome",
     "Refused",
     "Report",

@@ -78,6 +78,8 @@ class Reported(StrEnum):
     DONE_FOR_DAY = "DONE_FOR_DAY"
     SUSPENDED = "SUSPENDED"
     RESTATED = "RESTATED"
+    STATUS = "STATUS"
+    """Asked about the order, the exchange named the newest request that it has. Nothing else follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,21 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The CANCEL `request_id` met a NEW that was never sent: the trade ends here and now."""
+    """The CANCEL `request_id` met a NEW that never was at the exchange: the trade ends here and now."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The AMEND `request_id`, which never was at the exchange, is given up for a CANCEL behind it: it ends alone."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeverArrived:
+    """Asked about the order, the exchange said that it has not got this request: it is still to be sent."""
 
     request_id: str
 
@@ -190,7 +206,7 @@ class Report:
     replaces: Executed = Executed()
 
 
-Event = Asked | Advanced | Refused | Withdrawn | Report
+Event = Asked | Advanced | Refused | Withdrawn | Abandoned | NeverArrived | Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from typing import Any
 from brokerage.money import ZERO, value
 from trades.lifecycle.derived import is_ended, status
 from trades.lifecycle.facts import (
+    Abandoned,
     Advanced,
     Anomaly,
     Asked,
     Event,
     Executed,
     Kind,
+    NeverArrived,
     Outcome,
     Refused,
     Report,
@@ -44,6 +46,10 @@ def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
             ended = _change(state, state.new.id, outcome=Outcome.CANCELED)
             ended = _change(ended, request_id, outcome=Outcome.ACCEPTED)
             return _end(replace(ended, cancelled=True)), ()
+        case Abandoned(request_id):
+            return _change(state, request_id, outcome=Outcome.CANCELED), ()
+        case NeverArrived(request_id):
+            return _never_arrived(state, request_id), ()
         case Report():
             return _report(state, event)
 
@@ -54,7 +60,7 @@ def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
         if heard_of is not None and heard_of.stage is not Stage.SENT:
             state = _change(state, heard_of.id, stage=Stage.SENT)  # that it is named proves that it was sent
     match report.kind:
-        case Reported.PENDING_NEW:
+        case Reported.PENDING_NEW | Reported.STATUS:
             return state, ()
         case Reported.NEW:
             return _answered(state), ()
@@ -97,6 +103,14 @@ def _meant(state: State, report: Report) -> Request | None:
     waiting = [request for request in state.requests if request.kind is kind and request.outstanding]
     fitting = [r for r in waiting if report.quantity in (None, r.quantity) and report.price in (None, r.price)]
     return next(iter(fitting or waiting), None)
+
+
+def _never_arrived(state: State, request_id: str) -> State:
+    """The request goes back to where it may be sent; unless it was answered meanwhile, which proves that it came."""
+    request = state.request(request_id)
+    if request is None or request.outcome is not None or request.stage is not Stage.SENT:
+        return state
+    return _change(state, request_id, stage=Stage.BOOKED, pending=False)
 
 
 def _answered(state: State) -> State:

@@ -124,6 +124,7 @@ def cancel(
         if state.new.stage in (Stage.RECEIVED, Stage.VALIDATED):
             event = lifecycle.Withdrawn(str(request.pk))
             docket.apply(event, kind="WITHDRAWN", at=now, request=request)
+        docket.make_way(at=now)
         store.write([docket], at=now)
         return docket.trade, docket.requests
 

@@ -27,6 +27,7 @@ from trades.docket import Docket
 from trades.executions import REVISIONS, Executions, Version
 from trades.lifecycle import Reported
 from trades.models import ExchangeReport, Trade, TradeRequest
+from trades.services.answer import take_answer
 from trades.settling import Movement, movement, post
 
 _REPORTED = {
@@ -70,7 +71,9 @@ def apply_reports(reports: Sequence[Report]) -> None:
                 _set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
             elif isinstance(report.message, CancelReject):
                 movements += _cancel_reject(docket, report.message, now=now)
-            elif report.message.exec_type is not ExecType.ORDER_STATUS:
+            elif report.message.exec_type is ExecType.ORDER_STATUS:
+                movements += take_answer(docket, report.message, now=now)
+            else:
                 movements += _execution_report(docket, report, report.message, known, executions, now=now)
         post(movements)
         store.write(dockets.values(), at=now)

@@ -42,6 +42,7 @@ def book(claims: Sequence[Claim], *, now: datetime) -> None:
                 docket.refuse(request, reasons, at=now)
             else:
                 request.message = message(docket, request, now=now)
+                request.unsent_claim = request.claim - 1
                 docket.touch(request)
                 event = lifecycle.Advanced(str(request.pk), Stage.BOOKED)
                 docket.apply(event, kind="BOOKED", at=now, request=request, data={"blocked": str(needed)})

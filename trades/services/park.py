@@ -1,5 +1,6 @@
-"""Parking by hand: staff take a request out of the pipeline, or put it back."""
+"""Parking: a request waits for a person. By hand, or because the exchange does not say what became of it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from trades import store
 from trades.docket import Docket
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
+
+_UNCONFIRMED = Reason(Code.UNCONFIRMED, "The exchange was asked again and again, and does not say what became of it.")
 
 
 @bound_contextvars(step="park")
@@ -30,7 +33,10 @@ def park(request_id: UUID, *, why: str, now: datetime) -> bool:
 @bound_contextvars(step="park")
 @retrying
 def unpark(request_id: UUID, *, now: datetime) -> bool:
-    """Let a parked request go on from the stage it had reached. False when it is not parked."""
+    """Let a parked request go on from the stage it had reached: if it was sent, the exchange is asked about it now.
+
+    False when it is not parked.
+    """
     with transaction.atomic(durable=True):
         docket, row = _open(request_id)
         if row.parked is None:
@@ -38,6 +44,24 @@ def unpark(request_id: UUID, *, now: datetime) -> bool:
         docket.unpark(row, at=now)
         store.write([docket], at=now)
         return True
+
+
+@bound_contextvars(step="park")
+@retrying
+def set_unconfirmed_aside(request_ids: Iterable[UUID], *, now: datetime) -> None:
+    """Let a person look at requests that were asked about often enough. They keep their holds, and are asked about on.
+
+    An answer that comes after all settles the matter.
+    """
+    wanted = list(request_ids)
+    if not wanted:
+        return
+    with transaction.atomic(durable=True):
+        rows = store.open_rows(wanted)
+        for docket, row in rows.values():
+            if row.outcome is None and row.parked is None and row.stage in (Stage.BOOKED, Stage.SENT):
+                docket.park(row, _UNCONFIRMED, at=now)
+        store.write((docket for docket, _ in rows.values()), at=now)
 
 
 def _open(request_id: UUID) -> tuple[Docket, TradeRequest]:

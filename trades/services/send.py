@@ -1,13 +1,13 @@
 """Sending: publish what is booked, wait for the broker's confirms, then note SENT, outside any transaction till then.
 
 Killed between the two, somebody sends again: the same body under the same ClOrdID, marked PossResend, and the exchange
-knows it already. Before every window the database is asked who may send: a claim that ran out or was taken over, an
-outcome that came meanwhile, and the row is left alone.
+knows it already. One that would not know it (RESEND_POLICY `query_first`) is asked before anything is sent again, and
+its answer makes the request due. Before every window the database is asked who may send: a claim that ran out or was
+taken over, an outcome that came meanwhile, and the row is left alone.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -17,43 +17,57 @@ from django.utils import timezone
 
 from brokerage import metrics
 from brokerage.db import retrying
-from exchange.link import WINDOW, Outgoing, Publisher
-from exchange.messages import encode
+from exchange.link import WINDOW
 from trades import lifecycle, store
+from trades.asking import Asking
 from trades.leases import Claim
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
-
-_publisher = Publisher(settings.EXCHANGE_URL)
+from trades.outgoing import instruction, publisher, question
+from trades.services.park import set_unconfirmed_aside
 
 
 def send(claims: Sequence[Claim], *, now: datetime) -> None:
     """Take requests from BOOKED to SENT. Raises LinkDown when the exchange link is away: nothing of it was noted."""
     for start in range(0, len(claims), WINDOW):
         window = _still_ours(claims[start : start + WINDOW])
-        if not window:
-            continue
-        _publisher.publish([_outgoing(row, at=now) for row in window])
-        note_sent([row.pk for row in window], now=timezone.now())
-        metrics.batch_size.labels("send").observe(len(window))
+        doubtful = [row for row in window if _must_ask_first(row)]
+        sendable = [row for row in window if row not in doubtful]
+        publisher.publish(
+            [
+                *(instruction(row, at=now) for row in sendable),
+                *(question(row.trade, row, Asking.about([row]), at=now) for row in doubtful),
+            ]
+        )
+        if sendable:
+            note_sent([row.pk for row in sendable], now=timezone.now())
+            metrics.batch_size.labels("send").observe(len(sendable))
+        if waiting_long := [row.pk for row in doubtful if _askings(row) >= settings.PIPELINE["ASK_LIMIT"]]:
+            set_unconfirmed_aside(waiting_long, now=timezone.now())
 
 
 def _still_ours(claims: Sequence[Claim]) -> list[TradeRequest]:
     """The requests of these claims that may be sent now, in order: booked, unanswered, and the lease is running."""
     wanted = dict(claims)
-    rows = TradeRequest.objects.filter(
-        pk__in=wanted, stage=Stage.BOOKED, outcome__isnull=True, parked__isnull=True, due_at__gt=Now()
-    ).in_bulk()
+    rows = (
+        TradeRequest.objects.filter(
+            pk__in=wanted, stage=Stage.BOOKED, outcome__isnull=True, parked__isnull=True, due_at__gt=Now()
+        )
+        .select_related("trade")
+        .in_bulk()
+    )
     found = {str(pk): row for pk, row in rows.items()}
     return [found[pk] for pk, claim in claims if pk in found and found[pk].claim == claim]
 
 
-def _outgoing(row: TradeRequest, *, at: datetime) -> Outgoing:
-    """The frozen body in a fresh envelope. Under a second lease or after a try it may be outside already."""
-    message: dict[str, Any] = row.message or {}
-    resend = row.claim > 1 or row.tries > 0
-    body = encode(message["MsgType"], message["Body"], sending_time=at, poss_resend=resend)
-    return Outgoing(str(row.pk), body)
+def _must_ask_first(row: TradeRequest) -> bool:
+    """Whether the request may be outside already, and the exchange would take it for another one if it came again."""
+    return settings.RESEND_POLICY == "query_first" and (_askings(row) > 0 or row.tries > 0)
+
+
+def _askings(row: TradeRequest) -> int:
+    """Under how many leases before this one the request may have been sent."""
+    return row.claim - row.unsent_claim - 1
 
 
 @retrying

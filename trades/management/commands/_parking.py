@@ -20,8 +20,9 @@ def find_request(spoken: str, seq: int | None, *, parked: bool) -> UUID:
     trade = find(Trade.objects.all(), spoken)
     if trade is None:
         raise CommandError(f"There is no trade {spoken}.")
-    requests = TradeRequest.objects.filter(trade=trade, parked__isnull=not parked, outcome__isnull=True)
-    requests = requests.exclude(stage=Stage.SENT).order_by("seq")
+    requests = TradeRequest.objects.filter(trade=trade, parked__isnull=not parked, outcome__isnull=True).order_by("seq")
+    if not parked:
+        requests = requests.exclude(stage=Stage.SENT)  # what was sent can only be asked about
     row = (requests.filter(seq=seq) if seq else requests).first()
     if row is None:
         raise CommandError(f"Trade {trade} has no request to {'unpark' if parked else 'park'}.")

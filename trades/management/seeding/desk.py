@@ -174,7 +174,8 @@ class Desk:
     @transaction_required
     def write(self) -> None:
         """Insert everything; nothing of it is left for the pipeline to do."""
-        if unfinished := [docket.trade.pk for docket in self._dockets if any(docket.due_changes())]:
+        planned = {docket.trade.pk: docket.plan_steps(at=docket.trade.updated_at) for docket in self._dockets}
+        if unfinished := [pk for pk, plan in planned.items() if any(plan)]:
             raise AssertionError(f"left for the pipeline: {unfinished[:3]}")
         self.cash.post()
         self.shares.post()
