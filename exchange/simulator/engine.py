@@ -254,7 +254,8 @@ class Engine:
 
     def _pending(self, request: Request, order: MemberOrder, now: datetime) -> None:
         if self._pending_reports or self._contrary.says_pending(order):
-            ids = {"ClOrdID": request.cl_ord_id}
+            pending = _PENDING[request.msg_type]
+            ids = {"ClOrdID": request.cl_ord_id, "OrdStatus": str(pending)}  # its codes are those of ExecType
             if order.cl_ord_id != request.cl_ord_id:
                 ids["OrigClOrdID"] = order.cl_ord_id
-            self.floor.report(order, _PENDING[request.msg_type], now, filled=order.filled, **ids)
+            self.floor.report(order, pending, now, filled=order.filled, **ids)

@@ -23,6 +23,7 @@ from exchange.messages import CancelReject, ExecType, ExecutionReport
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
 from trades import lifecycle, store
+from trades.comparing import note_differences
 from trades.docket import Docket
 from trades.executions import REVISIONS, Executions, Version
 from trades.lifecycle import Reported
@@ -127,6 +128,7 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
     revision = docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
+    note_differences(docket, message, row, now=now)
     return [movement(docket, revision)]
 
 
@@ -179,6 +181,7 @@ def _executed(docket: Docket, message: ExecutionReport, executions: Executions, 
     )
     data = _version_data(message, version)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data)
+    note_differences(docket, message, row, now=now)
     movements = [movement(docket, revision, version)]
     for waiting in executions.take_up(message.exec_id, docket):
         movements += _executed(docket, waiting, executions, now=now)
@@ -199,6 +202,7 @@ def _declared(docket: Docket, message: ExecutionReport, *, now: datetime) -> Mov
         reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
     data = _data(message, reported)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data, reason=reason)
+    note_differences(docket, message, row, now=now)
     return movement(docket, revision)
 
 
