@@ -136,7 +136,7 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     """Shares changed hands; or they did at other terms, or not at all. It counts, whatever the trade has come to."""
     new = Executed(report.quantity or 0, report.price or ZERO) if report.kind is not Reported.BUSTED else Executed()
     old = report.replaces
-    odd = _oddities(state, new, more=new.quantity - old.quantity)
+    odd = _oddities(state, report.kind, new, more=new.quantity - old.quantity)
     state = _answered(state)
     filled = state.filled_quantity + new.quantity - old.quantity
     state = replace(
@@ -152,11 +152,15 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     return state, odd
 
 
-def _oddities(state: State, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
+def _oddities(state: State, kind: Reported, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
     """What is odd about an execution, `more` being what it adds to those there were."""
     odd = []
     if more > 0 and is_ended(state):
         odd.append(Anomaly("FILL_AFTER_END", {"quantity": more, "status": str(status(state))}))
+    elif more > 0 and not state.acked:
+        odd.append(Anomaly("FILL_BEFORE_ACK", {"quantity": more}))
+    if kind is not Reported.FILL and state.filled_quantity >= state.quantity:
+        odd.append(Anomaly("REVISED_AFTER_FILLED", {"quantity": more}))
     worse = new.price > state.price if state.side is Side.BUY else new.price < state.price
     if new.quantity and worse:
         odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": str(new.price), "limit": str(state.price)}))

@@ -175,6 +175,28 @@ class TestEnding:
             "FILL_BEYOND_LIMIT": {"price": "100.50", "limit": "100"},
         }
 
+    def test_a_fill_before_the_ack_counts_and_is_odd(self) -> None:
+        state, odd = apply(trade(), fill(1_000))
+        assert (status(state), odd[0].code, odd[0].details) == (
+            Status.PARTIALLY_FILLED,
+            "FILL_BEFORE_ACK",
+            {"quantity": 1_000},
+        )
+        assert apply(state, fill(1_000)) == (after(state, fill(1_000)), ())
+
+    def test_a_revision_after_the_order_was_filled_counts_and_is_odd(self) -> None:
+        filled = after(trade(), fill(10_000))
+        corrected = Report(Reported.CORRECTED, None, 9_000, LIMIT, replaces=Executed(10_000, LIMIT))
+        for revision, change in (
+            (Report(Reported.BUSTED, replaces=Executed(10_000, LIMIT)), -10_000),
+            (corrected, -1_000),
+        ):
+            state, odd = apply(filled, revision)
+            assert state.filled_quantity == 10_000 + change
+            assert [(anomaly.code, anomaly.details) for anomaly in odd] == [
+                ("REVISED_AFTER_FILLED", {"quantity": change})
+            ]
+
     def test_a_rejection_after_a_fill_is_a_cancellation(self) -> None:
         state, odd = apply(after(trade(), fill(1_000)), Report(Reported.REJECTED, "N"))
         assert (status(state), odd[0].code) == (Status.CANCELED, "REJECTED_AFTER_FILL")
