@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.money import ZERO, value
+from brokerage.money import ZERO, plain, value
 from trades.lifecycle.derived import is_ended, status
 from trades.lifecycle.facts import (
     Abandoned,
@@ -163,7 +163,7 @@ def _oddities(state: State, kind: Reported, new: Executed, *, more: int) -> tupl
         odd.append(Anomaly("REVISED_AFTER_FILLED", {"quantity": more}))
     worse = new.price > state.price if state.side is Side.BUY else new.price < state.price
     if new.quantity and worse:
-        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": str(new.price), "limit": str(state.price)}))
+        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": plain(new.price), "limit": plain(state.price)}))
     over = min(more, state.filled_quantity + more - state.quantity)
     if over > 0:
         odd.append(Anomaly("OVERFILL", {"quantity": over}))

@@ -172,7 +172,7 @@ class TestEnding:
         assert (status(state), state.filled_quantity) == (Status.FILLED, 12_000)
         assert {anomaly.code: anomaly.details for anomaly in odd} == {
             "OVERFILL": {"quantity": 2_000},
-            "FILL_BEYOND_LIMIT": {"price": "100.50", "limit": "100"},
+            "FILL_BEYOND_LIMIT": {"price": "100.50", "limit": "100.00"},
         }
 
     def test_a_fill_before_the_ack_counts_and_is_odd(self) -> None:
