@@ -295,8 +295,8 @@ class Docket:
             row.ask_at = at + schedule.patience() if facts.stage is Stage.SENT else None
         if never_arrived:
             row.unsent_claim = row.claim
-        if facts.outcome is Outcome.REJECTED and row.outcome is None:
-            row.reason = (reason or TOO_LATE).as_json()
+        if facts.outcome != row.outcome:
+            row.reason = (reason or TOO_LATE).as_json() if facts.outcome is Outcome.REJECTED else None
         if facts.outcome is not None:
             row.ask_at = None
         if facts.outcome is not None or facts.stage is Stage.SENT or never_arrived:

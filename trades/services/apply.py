@@ -225,7 +225,9 @@ def _compare(
 
 def _again(docket: Docket, report: Report, message: ExecutionReport, earlier: ExchangeReport, *, now: datetime) -> None:
     """A report whose ExecID is known: nothing happens; another trade or other numbers under it are a mistake."""
-    numbers = ("ExecType", "LastQty", "LastPx", "ExecRefID")
+    numbers: tuple[str, ...] = ("ExecType", "LastQty", "LastPx", "ExecRefID")
+    if message.exec_type in (ExecType.REPLACED, ExecType.RESTATED):
+        numbers += ("OrderQty", "Price")
     other = earlier.trade_id != docket.trade.pk
     if other or any(message.body.get(name) != earlier.body.get(name) for name in numbers):
         what = "of another trade" if other else "with other numbers"
