@@ -186,21 +186,27 @@ def _parked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) ->
 
 _ODD = {
     "FILL_AFTER_END": "executed after the trade had ended",
+    "FILL_BEFORE_ACK": "executed before the exchange had accepted the order",
     "FILL_BEYOND_LIMIT": "executed at a worse price than the limit",
     "OVERFILL": "more was executed than was asked for",
     "REJECTED_AFTER_FILL": "the exchange refused the order after it had executed some of it",
+    "REVISED_AFTER_FILLED": "the exchange revised an execution of an order that was filled",
     "EXECUTION_NOT_KNOWN": "the exchange revised an execution that is not known yet; it waits for it",
     "REVISES_AN_OLD_VERSION": "the exchange revised a version that did not count any more; the latest one was revised",
     "BUSTED_ALREADY": "the exchange took an execution back that had been taken back",
     "CUM_QTY_DIFFERS": "the exchange says that another quantity was executed; a person has to look at it",
     "ORDER_NOT_KNOWN": "the exchange says that it does not know the order; a person has to look at it",
+    "UNEXPECTED_CANCEL_REJECT": "the exchange refused a change or a cancellation that nobody waits for",
     "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
+    "REPORT_DIFFERS": "the exchange's last report has other figures than we have; ours count",
 }
 
 
 def _anomaly(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     numbers = dict(data)
     code = numbers.pop("code", "")
+    for name, found in numbers.pop("differences", {}).items():
+        numbers[name] = f"{found['ours']}, the exchange says {found['theirs']}"
     return _with_numbers(f"Odd: {_ODD.get(code) or code.replace('_', ' ').lower()}", numbers)
 
 

@@ -93,9 +93,9 @@ def fill(trade_id: UUID, quantity: int, price: str, **fields: Any) -> Report:
     return report(trade_id, "F", LastQty=str(quantity), LastPx=price, **fields)
 
 
-def cancel_reject(trade_id: UUID, *, seq: int, reason: str = "0") -> Report:
+def cancel_reject(trade_id: UUID, *, seq: int, reason: str = "0", **fields: str) -> Report:
     request = Trade.objects.get(pk=trade_id).requests.get(seq=seq)
-    return _read("9", {"ClOrdID": str(request.pk), "CxlRejReason": reason})
+    return _read("9", {"ClOrdID": str(request.pk), "CxlRejReason": reason} | fields)
 
 
 def tell(*reports: Report) -> None:

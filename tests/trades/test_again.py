@@ -52,7 +52,7 @@ class TestExecIds:
         pk = steps.place(alice)
         steps.run_to_sent()
         fill = steps.fill(pk, 4, "100.00")
-        steps.tell(fill, fill)
+        steps.tell(steps.report(pk, "0"), fill, fill)
         steps.tell(fill)
         assert Execution.objects.count() == 1
         assert (Trade.objects.get().filled_quantity, wallet_of(alice.pk).balance) == (4, Decimal("99600.00"))
@@ -62,7 +62,7 @@ class TestExecIds:
     def test_a_resend_of_the_exchange_is_not_odd(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)
         steps.run_to_sent()
-        steps.tell(steps.fill(pk, 4, "100.00", ExecID="X1"))
+        steps.tell(steps.report(pk, "0"), steps.fill(pk, 4, "100.00", ExecID="X1"))
         steps.tell(steps.fill(pk, 4, "100.00", ExecID="X1", resend=True))
         assert not TradeEvent.objects.filter(kind="ANOMALY").exists()
 
@@ -70,7 +70,7 @@ class TestExecIds:
         pk = steps.place(alice)
         steps.run_to_sent()
         fill = steps.fill(pk, 4, "100.00")
-        steps.tell(fill)
+        steps.tell(steps.report(pk, "0"), fill)
         steps.tell(replace(fill, redelivered=True))
         assert Trade.objects.get().filled_quantity == 4
         assert not TradeEvent.objects.filter(kind="ANOMALY").exists()
@@ -83,6 +83,13 @@ class TestExecIds:
         assert Trade.objects.get().filled_quantity == 4
         assert QuarantinedMessage.objects.get().code == "EXEC_ID_REUSED"
 
+    def test_so_are_other_terms_under_a_known_id(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", ExecID="X1", OrderQty="11"), steps.report(pk, "D", ExecID="X1", OrderQty="12"))
+        assert Trade.objects.get().quantity == 11
+        assert QuarantinedMessage.objects.get().code == "EXEC_ID_REUSED"
+
     @pytest.mark.parametrize("exec_type", ["F", "0"])
     def test_the_database_takes_an_exec_id_once(
         self, alice: Trader, share: Instrument, monkeypatch: pytest.MonkeyPatch, exec_type: str
@@ -91,11 +98,11 @@ class TestExecIds:
         pk = steps.place(alice)
         steps.run_to_sent()
         report = steps.report(pk, exec_type, LastQty="4", LastPx="100.00")
-        steps.tell(report)
+        steps.tell(steps.report(pk, "0"), report)
         monkeypatch.setattr(apply, "_known", lambda messages: {})
         with pytest.raises(IntegrityError, match="duplicate key"):
             steps.tell(report)
-        assert Trade.objects.get().revision == 5
+        assert Trade.objects.get().revision == 6
 
     def test_the_database_settles_an_execution_once(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

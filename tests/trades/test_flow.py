@@ -139,6 +139,13 @@ class TestRefusing:
         request = TradeRequest.objects.get()
         assert (request.outcome, request.reason["code"]) == ("REJECTED", "EXCHANGE_REJECTED")
 
+    def test_by_the_exchange_after_it_had_accepted_says_why(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0"), steps.report(pk, "8", Text="no"))
+        request = TradeRequest.objects.get()
+        assert (request.outcome, request.reason["message"]) == ("REJECTED", "no")
+
     def test_by_the_exchange_gives_the_hold_back(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)
         steps.run_to_sent()
@@ -197,6 +204,28 @@ class TestAmending:
         steps.tell(steps.cancel_reject(pk, seq=2))
         assert (trade(pk).status, wallet_of(alice.pk).blocked) == ("NEW", Decimal("1000.00"))
         assert trade(pk).requests.get(seq=2).reason["code"] == "TOO_LATE"
+
+    def test_made_after_all_it_has_no_reason_left(self, alice: Trader, share: Instrument) -> None:
+        """The end closed it, and then the answer came that had been on its way."""
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.amend(pk, quantity=20)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "4"))
+        assert trade(pk).requests.get(seq=2).reason["code"] == "TOO_LATE"
+        steps.tell(steps.report(pk, "5", seq=2, OrderQty="20", Price="100.00"))
+        amendment = trade(pk).requests.get(seq=2)
+        assert (amendment.outcome, amendment.reason) == ("ACCEPTED", None)
+
+    def test_the_exchange_may_name_the_trade_only(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "0", ClOrdID="unheard of"))
+        steps.amend(pk, quantity=4, price=Decimal("99.00"))
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "5", ClOrdID="unheard of"))
+        assert (trade(pk).status, trade(pk).quantity, trade(pk).hold_cash) == ("NEW", 4, Decimal("396.00"))
+        assert trade(pk).requests.get(seq=2).outcome == "ACCEPTED"
 
     def test_to_the_same_terms_is_nothing_to_change(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice, quantity=10)

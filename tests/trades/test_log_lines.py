@@ -117,7 +117,7 @@ class TestTheExchange:
     ) -> None:
         pk = steps.place(alice)
         steps.run_to_sent()
-        steps.tell(steps.fill(pk, 11, "100.00"))
+        steps.tell(steps.report(pk, "0"), steps.fill(pk, 11, "100.00"))
         line = told(lines, "anomaly")
         assert (line["log_level"], line["code"], line["trade_id"]) == ("warning", "OVERFILL", str(pk))
 

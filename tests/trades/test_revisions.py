@@ -139,7 +139,7 @@ class TestCorrections:
         trade = working(carol)
         steps.tell(fill(trade, "X1", 10), correct(trade, "C1", "X1", 10, "101.00"))
         assert cash(carol) == (0, 0, Decimal("10.00"))
-        assert oddities(trade) == ["FILL_BEYOND_LIMIT"]
+        assert oddities(trade) == ["REVISED_AFTER_FILLED", "FILL_BEYOND_LIMIT"]
 
     def test_that_comes_twice_counts_once(self, alice: Trader) -> None:
         trade = working(alice)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.money import ZERO, value
+from brokerage.money import ZERO, plain, value
 from trades.lifecycle.derived import is_ended, status
 from trades.lifecycle.facts import (
     Abandoned,
@@ -55,9 +55,10 @@ def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
 
 
 def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
-    named = state.request(report.request_id)
-    if named is not None and named.stage is not Stage.SENT:
-        state = _change(state, named.id, stage=Stage.SENT)  # that it is named proves that it was sent
+    named = _meant(state, report)
+    for heard_of in (state.request(report.request_id), named):
+        if heard_of is not None and heard_of.stage is not Stage.SENT:
+            state = _change(state, heard_of.id, stage=Stage.SENT)  # that it is named proves that it was sent
     match report.kind:
         case Reported.PENDING_NEW | Reported.STATUS:
             return state, ()
@@ -81,6 +82,27 @@ def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
             return _end(replace(_answered(state), expired=not state.cancelled)), ()
         case Reported.DONE_FOR_DAY | Reported.SUSPENDED | Reported.RESTATED:
             return _declared(_answered(state), report), ()
+
+
+_ANSWERS_A = {
+    Reported.PENDING_REPLACE: Kind.AMEND,
+    Reported.REPLACED: Kind.AMEND,
+    Reported.PENDING_CANCEL: Kind.CANCEL,
+    Reported.CANCELED: Kind.CANCEL,
+}
+
+
+def _meant(state: State, report: Report) -> Request | None:
+    """The request that a report is about. What answers an amendment or a cancellation may name the order only.
+
+    Then it is the first that is outstanding; of several amendments the first to these terms, if there is one.
+    """
+    named, kind = state.request(report.request_id), _ANSWERS_A.get(report.kind)
+    if kind is None or (named is not None and named.kind is kind):
+        return named
+    waiting = [request for request in state.requests if request.kind is kind and request.outstanding]
+    fitting = [r for r in waiting if report.quantity in (None, r.quantity) and report.price in (None, r.price)]
+    return next(iter(fitting or waiting), None)
 
 
 def _never_arrived(state: State, request_id: str) -> State:
@@ -114,7 +136,7 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     """Shares changed hands; or they did at other terms, or not at all. It counts, whatever the trade has come to."""
     new = Executed(report.quantity or 0, report.price or ZERO) if report.kind is not Reported.BUSTED else Executed()
     old = report.replaces
-    odd = _oddities(state, new, more=new.quantity - old.quantity)
+    odd = _oddities(state, report.kind, new, more=new.quantity - old.quantity)
     state = _answered(state)
     filled = state.filled_quantity + new.quantity - old.quantity
     state = replace(
@@ -125,17 +147,23 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     )
     if state.terms_quantity is not None:
         state = replace(state, quantity=max(filled, state.terms_quantity))
+    if state.rejected and filled:  # a refused order executes nothing: it was one, and ended
+        state = replace(state, rejected=False, cancelled=True)
     return state, odd
 
 
-def _oddities(state: State, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
+def _oddities(state: State, kind: Reported, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
     """What is odd about an execution, `more` being what it adds to those there were."""
     odd = []
     if more > 0 and is_ended(state):
         odd.append(Anomaly("FILL_AFTER_END", {"quantity": more, "status": str(status(state))}))
+    elif more > 0 and not state.acked:
+        odd.append(Anomaly("FILL_BEFORE_ACK", {"quantity": more}))
+    if kind is not Reported.FILL and state.filled_quantity >= state.quantity:
+        odd.append(Anomaly("REVISED_AFTER_FILLED", {"quantity": more}))
     worse = new.price > state.price if state.side is Side.BUY else new.price < state.price
     if new.quantity and worse:
-        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": str(new.price), "limit": str(state.price)}))
+        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": plain(new.price), "limit": plain(state.price)}))
     over = min(more, state.filled_quantity + more - state.quantity)
     if over > 0:
         odd.append(Anomaly("OVERFILL", {"quantity": over}))
@@ -168,9 +196,7 @@ def _terms(state: State, quantity: int | None, price: Decimal | None) -> State:
 
 
 def _canceled(state: State, named: Request | None) -> State:
-    """The order ended on request or unasked. The CANCEL that asked for it is the one named, else the first open one."""
-    if named is None or named.kind is not Kind.CANCEL:
-        named = next((r for r in state.requests if r.kind is Kind.CANCEL and r.outstanding), None)
+    """The order ended, on request (of the CANCEL `named`) or unasked."""
     if named is not None and named.outcome is None:
         state = _change(state, named.id, outcome=Outcome.ACCEPTED)
     return _end(replace(state, cancelled=not state.expired))

@@ -128,6 +128,30 @@ class TestWorking:
         assert state.quantity == 7_000
         assert all(request.outcome is Outcome.ACCEPTED for request in state.requests[1:])
 
+    def test_what_names_the_order_only_answers_the_amendment_that_waits(self) -> None:
+        asked_for = after(trade(), asked(Kind.AMEND, 2, 8_000, Decimal(99)))
+        pending = after(asked_for, Report(Reported.PENDING_REPLACE))
+        assert (status(pending), pending.quantity) == (Status.PENDING_REPLACE, 10_000)
+        for named in (None, "N"):
+            state = after(pending, Report(Reported.REPLACED, named))
+            assert (state.requests[1].outcome, status(state)) == (Outcome.ACCEPTED, Status.NEW)
+            assert (state.quantity, state.price, hold(state)) == (8_000, 99, 792_000)
+
+    def test_of_several_amendments_it_answers_the_one_with_these_terms_or_else_the_first(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000))
+        for quantity, answered in ((8_000, "R2"), (7_000, "R3"), (None, "R2"), (6_000, "R2")):
+            replaced = after(state, Report(Reported.REPLACED, None, quantity))
+            assert [r.id for r in replaced.requests[1:] if r.outcome] == [answered]
+
+    def test_what_names_the_order_only_answers_the_cancellation_that_waits(self) -> None:
+        pending = after(trade(), asked(Kind.CANCEL, 2), Report(Reported.PENDING_CANCEL))
+        assert status(pending) is Status.PENDING_CANCEL
+        assert after(pending, Report(Reported.CANCELED)).requests[1].outcome is Outcome.ACCEPTED
+
+    def test_what_names_the_new_order_proves_that_it_was_sent(self) -> None:
+        state = after(trade(stage=Stage.BOOKED), Report(Reported.PENDING_CANCEL, "N"))
+        assert state.new.stage is Stage.SENT
+
     def test_a_request_refers_to_the_last_one_that_was_not_rejected(self) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000), asked(Kind.CANCEL, 4))
         assert lifecycle.original_id(state, 4) == "R3"
@@ -150,12 +174,41 @@ class TestEnding:
         assert (status(state), state.filled_quantity) == (Status.FILLED, 12_000)
         assert {anomaly.code: anomaly.details for anomaly in odd} == {
             "OVERFILL": {"quantity": 2_000},
-            "FILL_BEYOND_LIMIT": {"price": "100.50", "limit": "100"},
+            "FILL_BEYOND_LIMIT": {"price": "100.50", "limit": "100.00"},
         }
+
+    def test_a_fill_before_the_ack_counts_and_is_odd(self) -> None:
+        state, odd = apply(trade(), fill(1_000))
+        assert (status(state), odd[0].code, odd[0].details) == (
+            Status.PARTIALLY_FILLED,
+            "FILL_BEFORE_ACK",
+            {"quantity": 1_000},
+        )
+        assert apply(state, fill(1_000)) == (after(state, fill(1_000)), ())
+
+    def test_a_revision_after_the_order_was_filled_counts_and_is_odd(self) -> None:
+        filled = after(trade(), fill(10_000))
+        corrected = Report(Reported.CORRECTED, None, 9_000, LIMIT, replaces=Executed(10_000, LIMIT))
+        for revision, change in (
+            (Report(Reported.BUSTED, replaces=Executed(10_000, LIMIT)), -10_000),
+            (corrected, -1_000),
+        ):
+            state, odd = apply(filled, revision)
+            assert state.filled_quantity == 10_000 + change
+            assert [(anomaly.code, anomaly.details) for anomaly in odd] == [
+                ("REVISED_AFTER_FILLED", {"quantity": change})
+            ]
 
     def test_a_rejection_after_a_fill_is_a_cancellation(self) -> None:
         state, odd = apply(after(trade(), fill(1_000)), Report(Reported.REJECTED, "N"))
         assert (status(state), odd[0].code) == (Status.CANCELED, "REJECTED_AFTER_FILL")
+
+    def test_a_fill_after_a_rejection_is_a_cancellation_too(self) -> None:
+        rejected = after(trade(), Report(Reported.REJECTED, "N"))
+        state, odd = apply(rejected, fill(1_000))
+        assert (status(state), leaves(state), hold(state)) == (Status.CANCELED, 0, 0)
+        assert [anomaly.code for anomaly in odd] == ["FILL_AFTER_END"]
+        assert status(after(state, Report(Reported.BUSTED, replaces=Executed(1_000, LIMIT)))) is Status.CANCELED
 
     def test_done_for_the_day_ends_a_day_order_and_lets_a_lasting_one_sleep(self) -> None:
         day = after(trade(), Report(Reported.DONE_FOR_DAY))
