@@ -143,7 +143,8 @@ def declared(state: State) -> Iterator[Report]:
         if request.stage not in OUTSIDE:
             continue
         if request.kind is Kind.AMEND:
-            yield Report(Reported.REPLACED, request.id, request.quantity, request.price)
+            for name in (request.id, "R1"):  # or it names the order only
+                yield Report(Reported.REPLACED, name, request.quantity, request.price)
             yield Report(Reported.PENDING_REPLACE, request.id)
         if request.kind is Kind.CANCEL:
             yield Report(Reported.PENDING_CANCEL, request.id)
@@ -270,14 +271,28 @@ def must_follow_from(report: Report, old: State, new: State) -> None:
         assert new.request(named.id) == replace(named, stage=Stage.SENT)
     if kind in NO_ANSWER or rejects:
         assert replace(new, requests=old.requests) == old
-    if kind is Reported.REPLACED and named.seq >= old.terms_seq:
-        assert (terms(new), new.terms_seq) == ((report.quantity, report.price), named.seq)
+    if kind is Reported.REPLACED:
+        an_amendment_must_be_answered(report, old, new)
     elif kind is Reported.RESTATED and report.quantity and not ended_for_ever(old):
         assert terms(new) == (report.quantity, report.price)
     else:
         assert (terms(new), new.terms_seq) == (terms(old), old.terms_seq)
     if kind is Reported.FILL:
         what_executes_must_be_paid_from_the_hold(report, old, new)
+
+
+def an_amendment_must_be_answered(replaced: Report, old: State, new: State) -> None:
+    """Its terms are in force then, unless those of a later one are. If only the order is named: the first to fit."""
+    meant, told = old.request(replaced.request_id), (replaced.quantity, replaced.price)
+    if meant.kind is not Kind.AMEND:
+        waiting = [request for request in old.requests if request.kind is Kind.AMEND and outstanding(request)]
+        fitting = [request for request in waiting if (request.quantity, request.price) == told]
+        meant = next(iter(fitting or waiting), None)
+    assert meant is None or new.request(meant.id).outcome is Outcome.ACCEPTED
+    if meant is not None and meant.seq < old.terms_seq:
+        assert (terms(new), new.terms_seq) == (terms(old), old.terms_seq)
+    else:
+        assert (terms(new), new.terms_seq) == (told, meant.seq if meant else old.terms_seq)
 
 
 def terms(state: State) -> tuple[int, Decimal]:
