@@ -284,6 +284,43 @@ class TestCancelling:
         assert (trade(pk).status, trade(pk).requests.get(seq=2).outcome) == ("FILLED", "REJECTED")
 
 
+class TestTheChain:
+    """OrigClOrdID: what a request comes after, as the exchange is told when it is booked."""
+
+    def test_names_the_request_before_though_it_may_be_pending(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        for quantity in (12, 14):
+            steps.amend(pk, quantity=quantity)
+            steps.run_to_sent()
+        steps.cancel(pk)
+        steps.run_to_sent()
+        assert self.chain(pk) == [None, 1, 2, 3]
+
+    def test_leaves_out_what_was_refused_by_whomever(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.amend(pk, quantity=2000)
+        steps.run_to_sent()
+        steps.amend(pk, quantity=12)
+        steps.run_to_sent()
+        steps.tell(steps.cancel_reject(pk, seq=3))
+        steps.amend(pk, quantity=14)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "5", seq=4, OrderQty="14"))
+        steps.cancel(pk)
+        steps.run_to_sent()
+        assert self.chain(pk) == [None, None, 1, 1, 4]
+
+    @staticmethod
+    def chain(pk) -> list[int | None]:
+        """For each request the number of the one that its message refers to."""
+        requests = list(trade(pk).requests.order_by("seq"))
+        seqs = {str(request.pk): request.seq for request in requests}
+        bodies = [request.message["Body"] if request.message else {} for request in requests]
+        return [seqs.get(body.get("OrigClOrdID")) for body in bodies]
+
+
 class TestTheTimeline:
     def test_has_every_step_and_is_counted_by_the_revision(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice, quantity=10)
