@@ -33,7 +33,11 @@ requests_dispatched = Counter(
     "Requests handed to the workers; lease `later`: an earlier batch did not finish them.",
     ("stage", "lease"),
 )
-askings = Counter("brokerage_askings", "Times that the exchange was asked what became of an order.")
+askings = Counter(
+    "brokerage_askings",
+    "Times that the exchange was asked about a trade: with a request `unanswered`, or just `open`.",
+    ("trade",),
+)
 trades_filled = Counter(
     "brokerage_trades_filled", "Trades that became filled. One raised afterwards counts again.", ("side", "channel")
 )
@@ -103,7 +107,10 @@ STANDING = {
     "brokerage_unconfirmed_requests": "Requests sent that the exchange has not answered.",
     "brokerage_oldest_unconfirmed_seconds": "Time since SENT of the oldest of them.",
     "brokerage_parked_requests": "Requests that wait for a person.",
+    "brokerage_trades_on_the_desk": "Trades of which the exchange says something else than is written here.",
     "brokerage_quarantined_messages": "Messages of the exchange kept aside.",
+    "brokerage_waiting_revisions": "Busts and corrections whose execution has not come.",
+    "brokerage_oldest_waiting_revision_seconds": "Time since the oldest of them came.",
     "brokerage_traders_in_debt": "Traders to whom the house has lent cash.",
     "brokerage_holdings_short": "Holdings for which the house has lent shares.",
 }

@@ -32,6 +32,9 @@ class Code(StrEnum):
     STEP_FAILED = "STEP_FAILED"
     PARKED_BY_STAFF = "PARKED_BY_STAFF"
     UNCONFIRMED = "UNCONFIRMED"
+    # A trade that waits for a person: the exchange says something else than what is written here.
+    CUM_QTY_DIFFERS = "CUM_QTY_DIFFERS"
+    ORDER_NOT_KNOWN = "ORDER_NOT_KNOWN"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from brokerage import exposition
 from brokerage.api import preface
@@ -118,6 +119,10 @@ PIPELINE = {
     "ASK_PATIENCE": env.float("ASK_PATIENCE", default=60.0),  # seconds a cancel waits for what became of a parked order
 }
 RESEND_POLICY = env("RESEND_POLICY", default="same_id")  # or query_first, if the exchange does not know ClOrdIDs again
+if RESEND_POLICY not in ("same_id", "query_first"):
+    raise ImproperlyConfigured(
+        f"RESEND_POLICY={RESEND_POLICY} is unknown: it is `same_id` (the default) or `query_first`"
+    )
 AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
 METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics

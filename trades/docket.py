@@ -225,10 +225,10 @@ class Docket:
         elif was_open and not is_open:
             self.trade.ask_at = None
 
-    def to_desk(self, code: str, numbers: dict[str, Any], *, at: datetime) -> None:
+    def to_desk(self, reason: Reason, *, at: datetime) -> None:
         """Let a person look at the trade: the exchange's word and ours do not agree."""
-        self.trade.desk = {"since": at.isoformat(), "code": code, "numbers": numbers}
-        self.note("ANOMALY", at=at, data={"code": code, **numbers})
+        self.trade.desk = reason.as_json() | {"since": at.isoformat()}
+        self.note("ANOMALY", at=at, data={"code": str(reason.code), **reason.details})
 
     def from_desk(self, *, at: datetime) -> None:
         """Both agree again."""

@@ -84,7 +84,7 @@ class Trade(models.Model):
         null=True, blank=True, help_text="When the exchange is next asked what became of the order, answered or not."
     )
     desk = models.JSONField(
-        null=True, blank=True, help_text="Since when and why the exchange's word and ours wait for a person."
+        null=True, blank=True, help_text="Since when and why a person has to compare the exchange's word and ours."
     )
 
     created_at = models.DateTimeField()

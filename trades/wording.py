@@ -196,14 +196,16 @@ _ODD = {
     "BUSTED_ALREADY": "the exchange took an execution back that had been taken back",
     "CUM_QTY_DIFFERS": "the exchange says that another quantity was executed; a person has to look at it",
     "ORDER_NOT_KNOWN": "the exchange says that it does not know the order; a person has to look at it",
-    "REPORT_DIFFERS": "the exchange's figures are not ours; ours count",
     "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
+    "REPORT_DIFFERS": "the exchange's last report has other figures than we have; ours count",
 }
 
 
 def _anomaly(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     numbers = dict(data)
     code = numbers.pop("code", "")
+    for name, found in numbers.pop("differences", {}).items():
+        numbers[name] = f"{found['ours']}, the exchange says {found['theirs']}"
     return _with_numbers(f"Odd: {_ODD.get(code) or code.replace('_', ' ').lower()}", numbers)
 
 

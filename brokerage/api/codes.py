@@ -146,5 +146,6 @@ REASONS = {
 PARKED = {
     Code.STEP_FAILED: "A step failed again and again on this request alone.",
     Code.PARKED_BY_STAFF: "Somebody of the staff took it out.",
+    Code.UNCONFIRMED: "It was sent, and the exchange does not say what became of it, however often it is asked.",
 }
 """Every code of a request that is parked: it waits for a person, and keeps what it holds."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 from brokerage.local.errors import StackError
-from brokerage.local.programs import Choice, WebAddresses
+from brokerage.local.layout import ROOT
+from brokerage.local.programs import MANAGE, Choice, WebAddresses
 from brokerage.local.stack import Stack, Stopped
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def up(var: Path) -> int:
     """Run the stack until a signal ends it."""
     started = time.monotonic()
     choice = choice_from_environment()
+    check_faults(choice.faults)
     try:
         with Stack.running(var) as stack:
             web = stack.start_processes(choice)
@@ -55,12 +58,30 @@ def choice_from_environment() -> Choice:
     exchange = os.environ.get("EXCHANGE", "")
     if exchange not in ("", "simulator", "external"):
         raise StackError(f"EXCHANGE={exchange} is unknown: it is `simulator` (the default) or `external`")
+    scripts = os.environ.get("EXCHANGE_SCRIPTS", "")
+    if scripts not in ("", "0", "1"):
+        raise StackError(f"EXCHANGE_SCRIPTS={scripts} is unknown: it is `0` (the default) or `1`")
     return Choice(
         simulator=exchange != "external",
-        scripts=os.environ.get("EXCHANGE_SCRIPTS", "") not in ("", "0"),
+        scripts=scripts == "1",
         faults=os.environ.get("EXCHANGE_FAULTS", ""),
         port=int(port) if port else None,
     )
+
+
+def check_faults(faults: str) -> None:
+    """Have the exchange read its faults, which it alone knows: with wrong ones it would die again and again.
+
+    Whatever else may be wrong is told by the start itself.
+    """
+    if not faults:
+        return
+    env = {name: value for name, value in os.environ.items() if name != "STACK"} | {"ENVIRONMENT": "development"}
+    command = [*MANAGE, "run_exchange", "--check", f"--faults={faults}"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, errors="replace", check=False)
+    _, refused, why = done.stderr.strip().partition("--faults: ")
+    if refused:
+        raise StackError(f"EXCHANGE_FAULTS={faults}: {why}")
 
 
 def welcome(stack: Stack, web: WebAddresses, seconds: float) -> str:

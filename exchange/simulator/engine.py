@@ -255,7 +255,8 @@ class Engine:
     def _pending(self, request: Request, order: MemberOrder, now: datetime) -> None:
         if self._pending_reports or self._contrary.says_pending(order):
             pending = _PENDING[request.msg_type]
-            ids = {"ClOrdID": request.cl_ord_id, "OrdStatus": str(pending)}  # its codes are those of ExecType
+            # While it works on a request, that is the status of the order, whatever else it is: the same code.
+            fields = {"ClOrdID": request.cl_ord_id, "OrdStatus": str(pending)}
             if order.cl_ord_id != request.cl_ord_id:
-                ids["OrigClOrdID"] = order.cl_ord_id
-            self.floor.report(order, pending, now, filled=order.filled, **ids)
+                fields["OrigClOrdID"] = order.cl_ord_id
+            self.floor.report(order, pending, now, filled=order.filled, **fields)

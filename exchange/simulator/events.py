@@ -51,8 +51,8 @@ class Events:
     def play(self, order: MemberOrder, now: datetime) -> None:
         """Let an order that has just come into force at the price of a script follow it."""
         script = self._floor.script(order)
-        if script is None:
-            return
+        if script is None or not order.remaining:
+            return  # an amendment to what is filled, or less, leaves nothing to play
         self._fill(order, _PARTS.get(script, 0), now)
         if script is Script.OVERFILLED:
             self._floor.execute(order, order.remaining + 1, order.price, now)

@@ -7,7 +7,7 @@ from brokerage.api import problems
 from brokerage.reasons import Code
 
 ROOT = Path(__file__).resolve().parents[2]
-FOR_STAFF_ONLY = {Code.STEP_FAILED, Code.PARKED_BY_STAFF}
+FOR_STAFF_ONLY = {Code.CUM_QTY_DIFFERS, Code.ORDER_NOT_KNOWN}
 
 
 def test_every_code_of_a_refusal_is_on_the_page() -> None:

@@ -17,7 +17,7 @@ from holdings import services as holdings
 from tests.back_office.conftest import STAFF, SignIn
 from tests.trades import steps
 from trades import backlog
-from trades.models import TradeRequest
+from trades.models import TradeRequest, WaitingRevision
 from trades.services.park import park
 from wallets import services as wallets
 
@@ -28,10 +28,17 @@ Cards = dict[str, tuple[str, bool, str]]
 
 @pytest.fixture
 def waiting(alice: Trader, share: Instrument) -> None:
-    """Two requests unanswered, one parked, three on their way of which two are due; four messages quarantined."""
-    for _ in range(2):
-        steps.place(alice, quantity=1)
+    """Two requests unanswered, one parked, three on their way of which two are due; four messages quarantined.
+
+    For each of the two unanswered the exchange has reported the bust of an execution that nobody knows; and one of them
+    is on the desk.
+    """
+    unanswered = [steps.place(alice, quantity=1) for _ in range(2)]
     steps.run_to_sent()
+    steps.tell(*(steps.report(trade, "H", ExecRefID="unheard of") for trade in unanswered))
+    status = {"ExecID": "0", "OrdStatus": "1", "CumQty": "7"}
+    steps.tell(steps.report(unanswered[0], "I", **status))
+    WaitingRevision.objects.update(since=F("since") - timedelta(seconds=400))
     TradeRequest.objects.update(sent_at=F("sent_at") - timedelta(seconds=300))
     put_aside = steps.place(alice, quantity=1)
     park(_request(put_aside), why="looks odd", now=timezone.now())
@@ -80,7 +87,10 @@ def test_each_figure_is_the_one_that_its_name_says(alice: Trader, bob: Trader) -
         "brokerage_unconfirmed_requests": 2,
         "brokerage_oldest_unconfirmed_seconds": 300,
         "brokerage_parked_requests": 1,
+        "brokerage_trades_on_the_desk": 1,
         "brokerage_quarantined_messages": 4,
+        "brokerage_waiting_revisions": 2,
+        "brokerage_oldest_waiting_revision_seconds": 400,
         "brokerage_traders_in_debt": 1,
         "brokerage_holdings_short": 2,
     }
@@ -93,6 +103,8 @@ def test_the_first_page_shows_what_waits_and_marks_what_waits_too_long(sign_in: 
         "On their way": ("3", True),
         "Unanswered": ("2", True),
         "Parked": ("1", True),
+        "On the desk": ("1", True),
+        "Early corrections": ("2", True),
         "Quarantined": ("4", True),
     }
 

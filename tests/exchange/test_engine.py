@@ -103,6 +103,7 @@ class TestRules:
         answers = member.send(new("alice", "BUY", 9, "99.00"), amend("alice", "BUY", 8, "99.00"))
         answers += member.send(cancel("alice", "BUY", seq=3))
         assert kinds(answers) == ["A", "0", "E", "5", "6", "4"]
+        assert [answer.ord_status for answer in answers] == ["A", "0", "E", "0", "6", "4"]
         assert [answer.cl_ord_id for answer in answers] == [f"alice-{n}" for n in (1, 1, 2, 2, 3, 3)]
         assert (answers[2].orig_cl_ord_id, answers[2].order_qty) == ("alice-1", 9)
 

@@ -143,6 +143,18 @@ class TestPublisher:
         publisher.publish(messages("c"))
         assert [message.properties["message_id"] for message in take_all(channel, queue)] == ["c"]
 
+    def test_says_when_the_queue_had_to_be_made(self, channel, queue):
+        made = []
+        publisher = Publisher(settings.EXCHANGE_URL, queue, queue_was_missing=lambda: made.append(1))
+        publisher.publish(messages("a"))
+        assert made == []
+        channel.connection.channel().queue_delete(queue.name)
+        with pytest.raises(LinkDown):
+            publisher.publish(messages("b"))
+        publisher.publish(messages("b"))
+        assert made == [1]
+        publisher.close()
+
     def test_a_connection_that_was_idle_for_a_heartbeat_is_replaced(self, queue, relay):
         now = [100.0]
         publisher = Publisher(relay.url, queue, clock=lambda: now[0])
@@ -292,6 +304,41 @@ class TestConsumer:
             wait_for(lambda: _exists(channel, queue))
             wait_for(lambda: _published(publisher, "b"))
             wait_for(lambda: names(taken) == ["a", "b"])
+
+    def test_says_when_messages_may_have_been_lost(self, publisher, queue, channel, relay):
+        """Not at the first connection to a queue that is there; but after a cut, and when the queue is gone."""
+        gaps, taken = [], []
+        channel.connection.channel().queue_declare(queue.name, passive=True)
+        options = {"url": relay.url, "after_gap": lambda: gaps.append(len(taken))}
+        with consuming(queue, lambda batch: taken.extend(names(batch)), **options):
+            publisher.publish(messages("before"))
+            wait_for(lambda: taken == ["before"])
+            assert gaps == []
+            relay.cut()
+            wait_for(lambda: gaps == [1])
+            channel.connection.channel().queue_delete(queue.name)
+            wait_for(lambda: len(gaps) == 2)
+            publisher.publish(messages("after"))
+            wait_for(lambda: taken == ["before", "after"])
+
+    def test_says_so_when_the_queue_was_not_there_at_the_start(self, queue, channel):
+        channel.connection.channel().queue_delete(queue.name)
+        gaps = []
+        with consuming(queue, lambda batch: None, after_gap=lambda: gaps.append(1)):
+            wait_for(lambda: gaps)
+
+    def test_says_so_again_until_it_was_heard(self, queue, channel):
+        """The database may be away at that moment, too."""
+        channel.connection.channel().queue_delete(queue.name)
+        tries = []
+
+        def after_gap():
+            tries.append(1)
+            if len(tries) < 3:
+                raise OperationalError("the database is away")
+
+        with consuming(queue, lambda batch: None, after_gap=after_gap):
+            wait_for(lambda: len(tries) == 3)
 
     def test_of_two_on_the_reports_one_stands_by_and_takes_over(self, make_queue):
         queue = make_queue(single_active=True)

@@ -146,6 +146,14 @@ class TestEachScript:
         *_, last = member.send(amend("alice", side, 10, "100.00"))
         assert (last.exec_type, last.last_qty) == ("F", 10), "the market maker was there"
 
+    @pytest.mark.parametrize("script", [script for script in Script if script is not Script.REFUSED])
+    def test_an_amendment_to_what_is_filled_leaves_nothing_to_play(self, desk, member, side, script):
+        member.send(new("alice", side, 10, "99.17"))
+        assert kinds(later(desk)) == ["G"]
+        answers = member.send(amend("alice", side, 5, f"99.{script.value}")) + later(desk, LATER + timedelta(hours=1))
+        assert {(answer.exec_type, answer.ord_status) for answer in answers} <= {("5", "2")}
+        assert status(member) == ("2", 9, 9, 0)
+
     def test_one_share_is_filled_once(self, member, side):
         assert kinds(member.send(new("alice", side, 1, "99.12"))) == ["0", "F"]
         assert kinds(member.send(new("bob", side, 1, "99.11"))) == ["F", "0"]

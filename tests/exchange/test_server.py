@@ -231,12 +231,22 @@ class TestCommand:
         assert child.returncode == 0
         assert "Traceback" not in output + rest
 
-    def test_says_in_one_line_what_is_wrong_with_a_fault(self, tmp_path):
-        command = ["manage.py", "run_exchange", "--journal", str(tmp_path / "journal"), "--faults", "gremlins=1"]
-        with process(command, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none") as child:
-            output, _ = child.communicate(timeout=30)
-        assert child.returncode == 1
+    @pytest.mark.parametrize("check", [(), ("--check",)])
+    def test_says_in_one_line_what_is_wrong_with_a_fault(self, check):
+        code, output = self._without_servers("--faults", "gremlins=1", *check)
+        assert code == 1
         assert output.strip().startswith("CommandError: --faults: no fault is called 'gremlins'; there are acks_late,")
+
+    def test_only_tells_whether_it_could_be_played_when_asked_to(self):
+        assert self._without_servers("--faults", "drops=0.1,delays=1", "--check") == (0, "")
+
+    def _without_servers(self, *options):
+        """The exit code, and all that it says."""
+        with process(
+            ["manage.py", "run_exchange", *options], DATABASE_URL="postgresql://nobody@127.0.0.1:1/n"
+        ) as child:
+            output, _ = child.communicate(timeout=30)
+        return child.returncode, output
 
     def _lines_until(self, child, text):
         """What the process says up to the line with `text`."""

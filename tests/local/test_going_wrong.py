@@ -87,6 +87,17 @@ class TestStarting:
             server.listen()
             assert "choose another with PORT=" in refusal(PORT=str(server.getsockname()[1]))
 
+    @pytest.mark.parametrize(
+        ("faults", "why"),
+        [
+            ("nonsense=2", "no fault is called 'nonsense'; there are acks_late, fills_first, "),
+            ("drops=0.1,delays=2", "'delays=2' has no rate from 0 to 1"),
+        ],
+    )
+    def test_with_faults_that_the_exchange_does_not_have(self, refusal, tmp_path, faults, why):
+        assert refusal(EXCHANGE_FAULTS=faults).startswith(f"error: EXCHANGE_FAULTS={faults}: {why}")
+        assert not (tmp_path / "var").exists()
+
     def test_where_it_may_not_write(self, refusal):
         assert "may not be written" in refusal(var=Path("/sys/brokerage"))
 

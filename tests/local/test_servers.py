@@ -14,11 +14,12 @@ from brokerage.local.servers import Servers
 from brokerage.local.supervisor import Supervisor
 from brokerage.local.terminal import Terminal
 from brokerage.local.up import choice_from_environment
+from tests.running import OUR_VARIABLES
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "CELERY_BROKER_URL", "EXCHANGE_URL", "PORT", "EXCHANGE"):
+    for name in OUR_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -158,7 +159,9 @@ class TestChoice:
         monkeypatch.setenv("EXCHANGE_FAULTS", "drops=0.1")
         assert (choice_from_environment().scripts, choice_from_environment().faults) == (True, "drops=0.1")
 
-    @pytest.mark.parametrize(("name", "value"), [("PORT", "web"), ("PORT", "70000"), ("EXCHANGE", "nyse")])
+    @pytest.mark.parametrize(
+        ("name", "value"), [("PORT", "web"), ("PORT", "70000"), ("EXCHANGE", "nyse"), ("EXCHANGE_SCRIPTS", "off")]
+    )
     def test_nonsense_is_refused_with_its_name(self, monkeypatch, name, value):
         monkeypatch.setenv(name, value)
         with pytest.raises(StackError, match=f"{name}={value}"):

@@ -8,8 +8,8 @@ from tests.system.outside import Outside
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A running stack whose exchange is played by the test."""
-    stack = RunningStack(tmp_path_factory.mktemp("system") / "var", EXCHANGE="external")
+    """A running stack whose exchange is played by the test, which leaves some orders without an answer for ever."""
+    stack = RunningStack(tmp_path_factory.mktemp("system") / "var", EXCHANGE="external", ASK_LIMIT="1000")
     try:
         stack.wait_until_ready()
         yield stack

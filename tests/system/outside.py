@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 import amqp
@@ -75,7 +76,7 @@ class Outside:
             channel.basic_publish_confirm(message, routing_key="exchange.reports", mandatory=True)
 
     def orders(self, count: int) -> list[dict[str, Any]]:
-        """Take so many messages that the broker sent, waiting for them; oldest first, each ClOrdID once."""
+        """Take so many orders and changes that the broker sent, waiting for them; oldest first, each ClOrdID once."""
         taken: dict[str, dict[str, Any]] = {}
         deadline = time.monotonic() + PATIENCE
         while len(taken) < count:
@@ -87,12 +88,52 @@ class Outside:
                 time.sleep(0.2)  # RabbitMQ is on its way back; what was not acknowledged comes again
         return list(taken.values())
 
+    def unread_orders(self) -> int:
+        """How many messages that the broker sent nobody has taken yet."""
+        with self._exchange() as connection:
+            return connection.channel().queue_declare("exchange.orders", passive=True).message_count
+
+    def look_at_orders(self, count: int) -> list[dict[str, Any]]:
+        """Wait until so many messages are unread, repetitions too; return them and put them back in their order."""
+        self.wait(self.unread_orders, lambda unread: unread == count)
+        with self._exchange() as connection:
+            channel = connection.channel()
+            messages = [channel.basic_get("exchange.orders", no_ack=True) for _ in range(count)]
+            for message in messages:
+                channel.basic_publish_confirm(message, routing_key="exchange.orders", mandatory=True)
+        return [json.loads(message.body) for message in messages]
+
+    def next_from_broker(self, msg_type: str, trade_id: str) -> dict[str, Any]:
+        """The next message of this type about this trade; those before it are taken out of the queue, too."""
+
+        def take() -> dict[str, Any] | None:
+            with suppress(amqp.exceptions.NotFound):  # deleted, and the broker has not made it anew
+                channel = connection.channel()
+                while message := channel.basic_get("exchange.orders", no_ack=True):
+                    found: dict[str, Any] = json.loads(message.body)
+                    if (found["Header"]["MsgType"], found["Body"]["SecondaryClOrdID"]) == (msg_type, trade_id):
+                        return found
+                channel.close()
+            return None
+
+        with self._exchange() as connection:
+            found: dict[str, Any] = self.wait(take, bool)
+            return found
+
+    def delete_queues(self, *names: str) -> None:
+        """Delete queues with all that is in them, on the exchange's link or on the tasks' broker, wherever they are."""
+        for url in (self.stack.description["exchange_url"], self.stack.description["celery_broker_url"]):
+            with kombu.Connection(url).transport.establish_connection() as connection:
+                for name in names:
+                    connection.channel().queue_delete(name)
+
     def _take(self, channel: amqp.Channel, taken: dict[str, dict[str, Any]], count: int) -> None:
         quiet_since = time.monotonic()
         while len(taken) < count and time.monotonic() < quiet_since + 1:
             if message := channel.basic_get("exchange.orders"):
                 order = json.loads(message.body)
-                taken.setdefault(order["Body"]["ClOrdID"], order)
+                if order["Header"]["MsgType"] != "H":
+                    taken.setdefault(order["Body"]["ClOrdID"], order)
                 channel.basic_ack(message.delivery_tag)
                 quiet_since = time.monotonic()
             else:

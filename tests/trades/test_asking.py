@@ -174,6 +174,16 @@ class TestWhenItIsAsked:
         assert sent == []
         assert Trade.objects.get().ask_at is None
 
+    def test_a_trade_of_which_a_report_knows_an_execution_that_we_do_not(self, sent_trade: UUID, sent: Sent) -> None:
+        """The fill was lost with a queue, and then the order was cancelled: it has ended, and still is asked about."""
+        steps.tell(steps.report(sent_trade, "0"))
+        steps.tell(steps.report(sent_trade, "4", OrdStatus="4", CumQty="3"))
+        trade = Trade.objects.get()
+        assert (trade.status, is_about(trade.ask_at, 15)) == ("CANCELED", True)
+        steps.tell(steps.fill(sent_trade, 3, "100.00", resend=True))
+        steps.tell(answer(ask_about(sent_trade, sent), sent_trade, OrdStatus="4", CumQty="3"))
+        assert Trade.objects.get().ask_at is None
+
     def test_everything_at_once_when_reports_may_be_lost(self, alice: Trader, sent_trade: UUID, sent: Sent) -> None:
         """The trade that has ended, too: it is so young that something may have been said about it since."""
         opened, ended = sent_order(alice), sent_order(alice)
@@ -306,7 +316,7 @@ class TestAKnownOrder:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
         trade = Trade.objects.get()
         assert (trade.filled_quantity, trade.status) == (4, "PARTIALLY_FILLED")
-        assert (trade.desk["code"], trade.desk["numbers"]) == ("CUM_QTY_DIFFERS", {"ours": 4, "theirs": 7})
+        assert (trade.desk["code"], trade.desk["details"]) == ("CUM_QTY_DIFFERS", {"ours": 4, "theirs": 7})
         assert is_about(trade.ask_at, 15)
 
     def test_is_told_once_to_that_person(self, sent_trade: UUID, sent: Sent) -> None:

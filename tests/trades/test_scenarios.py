@@ -8,7 +8,7 @@ import pytest
 from brokerage.models import Trader
 from exchange.intake import Report
 from tests.trades import steps
-from tests.trades.lifecycle.scenarios import AS_WRITTEN, LIMIT, QUANTITY, TABLE, VARIATIONS, Variation
+from tests.trades.lifecycle.scenarios import AS_WRITTEN, LIMIT, PENDING, QUANTITY, TABLE, VARIATIONS, Variation
 from trades.models import Trade
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("share")]
@@ -27,6 +27,19 @@ EXEC_TYPES = {
     "DFD": "3",
     "SUSP": "9",
     "RESTATED": "D",
+}
+ORD_STATUSES = {
+    "NEW": "0",
+    "PARTIALLY_FILLED": "1",
+    "FILLED": "2",
+    "DONE_FOR_DAY": "3",
+    "CANCELED": "4",
+    "PENDING_CANCEL": "6",
+    "REJECTED": "8",
+    "SUSPENDED": "9",
+    "PENDING_NEW": "A",
+    "EXPIRED": "C",
+    "PENDING_REPLACE": "E",
 }
 
 
@@ -61,9 +74,13 @@ class Play:
 
     def _report(self, step: dict[str, Any]) -> Report:
         seq = self.requests[step.get("id", "X")]
+        fields = {"OrdStatus": ORD_STATUSES[step["status"]]}
         if step["event"] == "CXLREJ":
-            return steps.cancel_reject(self.trade, seq=seq)
-        fields = {}
+            answers = "1" if Trade.objects.get(pk=self.trade).requests.get(seq=seq).kind == "CANCEL" else "2"
+            return steps.cancel_reject(self.trade, seq=seq, CxlRejResponseTo=answers, **fields)
+        fields |= {"CumQty": str(step["cumQty"]), "LeavesQty": str(step["leavesQty"])}
+        if step["event"] in PENDING:
+            fields["OrderQty"] = str(step["orderQty"])
         if "q" in step:
             fields |= {"LastQty": str(step["q"]), "LastPx": str(step.get("px", LIMIT))}
         if "qty" in step:
@@ -87,7 +104,7 @@ class Play:
         }
 
     def anomalies(self) -> list[str]:
-        """Those that the table counts, in its words."""
+        """Those that the table counts, in its words. An exchange that follows the table differs from us in nothing."""
         events = Trade.objects.get(pk=self.trade).events.filter(kind="ANOMALY").order_by("seq")
         found, doubles = [], 0
         for data in events.values_list("data", flat=True):
@@ -96,6 +113,8 @@ class Play:
                 found.append(f"dup {doubles}")
             if data["code"] == "OVERFILL":
                 found.append(f"overfill {data['quantity']}")
+            if data["code"] == "REPORT_DIFFERS":
+                found.append(f"differs {data['differences']}")
         return found
 
 

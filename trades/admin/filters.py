@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from brokerage.back_office import DayFilter as ByDay
 from brokerage.back_office import TypedFilter
 from trades.lifecycle import Stage
-from trades.models import Trade, TradeRequest
+from trades.models import Trade, TradeRequest, WaitingRevision
 from trades.selectors import first_id
 
 
@@ -30,24 +30,33 @@ class DayFilter(ByDay):
         return queryset.filter(pk__gte=first_id(begin.timestamp()), pk__lt=first_id(end.timestamp()))
 
 
+# What waits, and whose trades they are; requests and trades are found by their partial indexes.
+_WAITING: dict[str, tuple[str, QuerySet[Any, Any]]] = {
+    "unprocessed": (
+        "On their way",
+        TradeRequest.objects.filter(~Q(stage=Stage.SENT), outcome__isnull=True, parked__isnull=True).values("trade"),
+    ),
+    "unanswered": (
+        "Unanswered",
+        TradeRequest.objects.filter(stage=Stage.SENT, outcome__isnull=True).values("trade"),
+    ),
+    "parked": ("Parked", TradeRequest.objects.filter(parked__isnull=False).values("trade")),
+    "desk": ("On the desk", Trade.objects.filter(desk__isnull=False).values("pk")),
+    "execution": ("Early corrections", WaitingRevision.objects.values("trade_id")),
+}
+
+
 class WaitsFilter(admin.SimpleListFilter):
-    """Trades of which a request waits: each value is a partial index of the requests."""
+    """Trades that wait for a person, or of which a request waits, or a bust or correction for its execution."""
 
     title = "what waits"
     parameter_name = "waits"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("unprocessed", "On their way"), ("unanswered", "Unanswered"), ("parked", "Parked")]
+        return [(value, name) for value, (name, _) in _WAITING.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Trade]) -> QuerySet[Trade]:
-        waiting = _WAITING.get(self.value() or "")
-        if waiting is None:
+        if (value := self.value()) not in _WAITING:
             return queryset
-        return queryset.filter(pk__in=TradeRequest.objects.filter(waiting).values("trade"))
-
-
-_WAITING = {
-    "unprocessed": ~Q(stage=Stage.SENT) & Q(outcome__isnull=True, parked__isnull=True),
-    "unanswered": Q(stage=Stage.SENT, outcome__isnull=True),
-    "parked": Q(parked__isnull=False),
-}
+        _, trades = _WAITING[value]
+        return queryset.filter(pk__in=trades)

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='trade',
             name='desk',
-            field=models.JSONField(blank=True, help_text="Since when and why the exchange's word and ours wait for a person.", null=True),
+            field=models.JSONField(blank=True, help_text="Since when and why a person has to compare the exchange's word and ours.", null=True),
         ),
         migrations.AddField(
             model_name='traderequest',

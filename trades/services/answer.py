@@ -7,7 +7,7 @@ exchange has executed what we think it has. The rules stand in docs/exchange.md.
 from collections.abc import Iterable
 from datetime import datetime
 
-from brokerage.reasons import Code
+from brokerage.reasons import Code, Reason
 from exchange.messages import ExecutionReport
 from trades import lifecycle
 from trades.asking import Asking
@@ -75,10 +75,10 @@ def _compare(docket: Docket, message: ExecutionReport, *, unknown: bool, now: da
     """All that was executed was repeated before: if it does not add up now, a person has to look."""
     differs = _difference(docket, message, unknown=unknown)
     desk = docket.trade.desk
-    if differs and desk and (desk["code"], desk["numbers"]) == differs:
+    if differs and desk and (desk["code"], desk["details"]) == (differs.code, differs.details):
         docket.ask_soon(sweep(), at=now)
     elif differs:
-        docket.to_desk(*differs, at=now)
+        docket.to_desk(differs, at=now)
         docket.ask_soon(patience(), at=now)  # something was reported while it answered, or lost again
     else:
         if desk:
@@ -87,13 +87,17 @@ def _compare(docket: Docket, message: ExecutionReport, *, unknown: bool, now: da
             docket.stop_asking()
 
 
-def _difference(docket: Docket, message: ExecutionReport, *, unknown: bool) -> tuple[str, dict[str, int]] | None:
+def _difference(docket: Docket, message: ExecutionReport, *, unknown: bool) -> Reason | None:
     """What the exchange and the books tell differently, with the numbers; None if nothing.
 
     That an order is not known any more says nothing once it has ended.
     """
-    state, theirs = docket.state, message.cum_qty
-    ours = {"ours": state.filled_quantity}
+    ours, theirs = docket.state.filled_quantity, message.cum_qty
     if unknown:
-        return ("ORDER_NOT_KNOWN", ours) if state.acked and is_open_outside(state) else None
-    return ("CUM_QTY_DIFFERS", ours | {"theirs": theirs}) if theirs not in (None, state.filled_quantity) else None
+        lost = docket.state.acked and is_open_outside(docket.state)
+        text = "The exchange had accepted the order, and says that it does not know it."
+        return Reason(Code.ORDER_NOT_KNOWN, text, {"ours": ours}) if lost else None
+    if theirs is None or theirs == ours:
+        return None
+    text = "The exchange says that another quantity was executed than is written here."
+    return Reason(Code.CUM_QTY_DIFFERS, text, {"ours": ours, "theirs": theirs})

@@ -23,11 +23,12 @@ from exchange.messages import CancelReject, ExecType, ExecutionReport
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
 from trades import lifecycle, store
-from trades.comparing import note_differences
+from trades.comparison import differences, misses_execution
 from trades.docket import Docket
 from trades.executions import REVISIONS, Executions, Version
 from trades.lifecycle import Reported
 from trades.models import ExchangeReport, Trade, TradeRequest
+from trades.schedule import patience
 from trades.services.answer import take_answer
 from trades.settling import Movement, movement, post
 
@@ -128,7 +129,7 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
     revision = docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)
-    note_differences(docket, message, row, now=now)
+    _compare(docket, message, row, now=now)
     return [movement(docket, revision)]
 
 
@@ -154,6 +155,7 @@ def _execution_report(
     docket.reports.append(first)
     if message.exec_type in REVISIONS and before is None:
         executions.wait(docket, message, report.raw, now=now)
+        docket.ask_soon(patience(), at=now)
         _note(docket, "EXECUTION_NOT_KNOWN", message, now=now)
         return []
     if message.exec_type in (ExecType.TRADE, *REVISIONS):
@@ -181,7 +183,7 @@ def _executed(docket: Docket, message: ExecutionReport, executions: Executions, 
     )
     data = _version_data(message, version)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data)
-    note_differences(docket, message, row, now=now)
+    _compare(docket, message, row, now=now)
     movements = [movement(docket, revision, version)]
     for waiting in executions.take_up(message.exec_id, docket):
         movements += _executed(docket, waiting, executions, now=now)
@@ -202,8 +204,23 @@ def _declared(docket: Docket, message: ExecutionReport, *, now: datetime) -> Mov
         reason = Reason(Code.EXCHANGE_REJECTED, message.text or "The exchange refused it.", details)
     data = _data(message, reported)
     revision = docket.apply(event, kind=f"EXCHANGE_{reported}", at=now, request=row, data=data, reason=reason)
-    note_differences(docket, message, row, now=now)
+    _compare(docket, message, row, now=now)
     return movement(docket, revision)
+
+
+def _compare(
+    docket: Docket, message: ExecutionReport | CancelReject, row: TradeRequest | None, *, now: datetime
+) -> None:
+    """Enter what a report that was applied says otherwise than we know it. Nothing of that is obeyed.
+
+    What is sent again tells how things stood when it was sent first.
+    """
+    if message.poss_resend:
+        return
+    if found := differences(docket.state, message, str(row.pk) if row else None):
+        docket.note("ANOMALY", at=now, request=row, data={"code": "REPORT_DIFFERS", "differences": found})
+        if misses_execution(found):
+            docket.ask_soon(patience(), at=now)
 
 
 def _again(docket: Docket, report: Report, message: ExecutionReport, earlier: ExchangeReport, *, now: datetime) -> None:

@@ -46,9 +46,11 @@ def _ask(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     requests: dict[UUID, list[TradeRequest]] = defaultdict(list)
     for row in fetch_many(TradeRequest, by="trade", values=list(trades), order=["trade", "seq"]):
         requests[row.trade_id].append(row)
-    questions = [_question(trade, requests[pk], now=now) for pk, trade in trades.items()]
-    publisher.publish([one for one in questions if one])
-    metrics.askings.inc(sum(one is not None for one in questions))
+    questions = {pk: _question(trade, requests[pk], now=now) for pk, trade in trades.items()}
+    publisher.publish([one for one in questions.values() if one])
+    for pk in (pk for pk, one in questions.items() if one):
+        waits = any(row.stage == Stage.SENT and row.outcome is None for row in requests[pk])
+        metrics.askings.labels("unanswered" if waits else "open").inc()
     rows = unanswered().filter(trade__in=trades)
     asked_enough = rows.filter(parked__isnull=True, asked__gte=settings.PIPELINE["ASK_LIMIT"])
     set_unconfirmed_aside(asked_enough.values_list("pk", flat=True), now=now)

@@ -14,6 +14,9 @@ from trades.wording import lasting
 
 register = template.Library()
 
+REVISION_PATIENCE = 60.0
+"""Seconds that a bust or a correction may wait for its execution; the alert RevisionsWaiting has the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -63,6 +66,22 @@ def standing(context: Context) -> dict[str, Any]:
             None,
             0,
             f"{trades}?waits=parked",
+        ),
+        card(
+            "On the desk",
+            "the exchange says something else than is written here",
+            "brokerage_trades_on_the_desk",
+            None,
+            0,
+            f"{trades}?waits=desk",
+        ),
+        card(
+            "Early corrections",
+            "busts and corrections whose execution has not come",
+            "brokerage_waiting_revisions",
+            "brokerage_oldest_waiting_revision_seconds",
+            REVISION_PATIENCE,
+            f"{trades}?waits=execution",
         ),
     ]
     if context["user"].has_perm("exchange.view_quarantinedmessage"):

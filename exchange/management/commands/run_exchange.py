@@ -65,12 +65,17 @@ class Command(BaseCommand):
             action="store_true",
             help=f"Let the last two digits of an order's price on {SYMBOL} say what happens to it (docs/exchange.md).",
         )
+        parser.add_argument(
+            "--check", action="store_true", help="Only tell whether it could be played with these options."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             faults = Faults.parse(options["faults"], seed=options["seed"])
         except ValueError as error:
             raise CommandError(f"--faults: {error}") from None
+        if options["check"]:
+            return
         self._stopping = False
         self._server: Server | None = None
         signal.signal(signal.SIGTERM, self._stop)
