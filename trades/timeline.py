@@ -122,5 +122,6 @@ def _milestone(kind: str, request: TradeRequest) -> str | None:
         return kind
     if kind in ("EXCHANGE_FILL", "EXCHANGE_CORRECTED", "EXCHANGE_BUSTED"):
         return "ANSWERED" if request.kind == Kind.NEW else None
-    answers = kind.startswith("EXCHANGE_") and not kind.startswith("EXCHANGE_PENDING_")
-    return "ANSWERED" if answers or kind in ("REFUSED", "WITHDRAWN") else None
+    if kind.startswith("EXCHANGE_PENDING_") or kind == "EXCHANGE_STATUS":
+        return None
+    return "ANSWERED" if kind.startswith("EXCHANGE_") or kind in ("REFUSED", "WITHDRAWN", "ABANDONED") else None

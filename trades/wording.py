@@ -196,6 +196,7 @@ _ODD = {
     "BUSTED_ALREADY": "the exchange took an execution back that had been taken back",
     "CUM_QTY_DIFFERS": "the exchange says that another quantity was executed; a person has to look at it",
     "ORDER_NOT_KNOWN": "the exchange says that it does not know the order; a person has to look at it",
+    "UNEXPECTED_CANCEL_REJECT": "the exchange refused a change or a cancellation that nobody waits for",
     "DUPLICATE_EXECUTION": "the exchange reported an execution twice; it counts once",
     "REPORT_DIFFERS": "the exchange's last report has other figures than we have; ours count",
 }

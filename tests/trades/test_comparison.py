@@ -186,6 +186,11 @@ class TestIsNotedAndNotObeyed:
         steps.tell(*wrong)
         assert len(noted(trade)) == 2
 
+    def test_not_of_what_is_sent_again_which_tells_of_an_earlier_time(self, trade: UUID) -> None:
+        steps.tell(steps.fill(trade, 2, "100.00", CumQty="2", OrdStatus="1", resend=True))
+        assert noted(trade) == []
+        assert steps.picture(trade)["filled_quantity"] == 6
+
     def test_of_a_bust_when_it_is_applied_and_not_while_it_waits(self, trade: UUID) -> None:
         steps.tell(steps.report(trade, "H", ExecRefID="X2", CumQty="4", LeavesQty="6", OrdStatus="1"))
         assert noted(trade) == []

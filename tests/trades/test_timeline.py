@@ -14,9 +14,10 @@ import trades
 from brokerage.models import Trader
 from tests.trades import steps
 from trades import timeline, wording
+from trades.asking import Asking
 from trades.lifecycle import Kind, Reported
 from trades.models import Trade, TradeEvent
-from trades.services import send
+from trades.services import park, send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("share")]
 
@@ -172,6 +173,23 @@ class TestCourses:
         assert "ANSWERED" in new.reached
         assert "ANSWERED" not in amend.reached
 
+    def test_takes_no_status_for_an_answer(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_booked()
+        steps.tell(steps.report(trade, "I", ExecID="0", OrdStatus="0", CumQty="0"))
+        [new] = timeline.read(trade).courses()
+        assert new.request.stage == "SENT"
+        assert "ANSWERED" not in new.reached
+
+    def test_takes_the_end_of_a_change_that_was_given_up_for_an_answer(self, alice: Trader) -> None:
+        trade = steps.place(alice)
+        steps.run_to_sent()
+        steps.amend(trade, quantity=11)
+        park.park(Trade.objects.get().requests.get(seq=2).pk, why="try", now=timezone.now())
+        steps.cancel(trade)
+        _, amend, _ = timeline.read(trade).courses()
+        assert list(amend.reached) == ["RECEIVED", "ANSWERED"]
+
 
 class TestWords:
     def test_tell_a_buy(self, alice: Trader) -> None:
@@ -228,6 +246,22 @@ class TestWords:
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 12, "100.00"))
         assert sentences(trade)[-1] == "Odd: more was executed than was asked for (quantity 2)"
+
+    def test_tell_of_an_asking(self, alice: Trader) -> None:
+        trade = steps.place(alice, quantity=10)
+        steps.run_to_sent()
+        name = str(Asking.about(Trade.objects.get().requests.all()))
+        said = {"ExecID": "0", "OrdStatusReqID": name, "CumQty": "0"}
+        steps.tell(steps.report(trade, "I", OrdStatus="8", OrdRejReason="5", **said))
+        steps.tell(steps.report(trade, "I", OrdStatus="0", **said))
+        steps.tell(steps.report(trade, "I", OrdStatus="1", **(said | {"CumQty": "4"})))
+        steps.tell(steps.report(trade, "I", OrdStatus="0", **said))
+        assert sentences(trade)[-4:] == [
+            "The exchange was asked, and has not got the order: it is to be sent again.",
+            "The exchange was asked, and has it.",
+            "Odd: the exchange says that another quantity was executed; a person has to look at it (ours 0; theirs 4)",
+            "The exchange was asked again, and agrees with what is written here.",
+        ]
 
     def test_tell_a_kind_that_has_no_sentence_by_its_name(self, alice: Trader) -> None:
         trade = Trade.objects.get(pk=steps.place(alice))

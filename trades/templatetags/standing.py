@@ -1,6 +1,4 @@
-"""How things stand, on the first page of the back office: what waits, for how long, what waits for a person, and
-who owes the house.
-"""
+"""How things stand, on the first page of the back office: what waits and for how long, and who owes the house."""
 
 from dataclasses import dataclass
 from typing import Any
