@@ -36,6 +36,17 @@ def _append_only_tables_can_be_emptied_between_tests() -> Iterator[None]:
         yield
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests counted (`record_property`): how far a search went is a part of its result."""
+    counted = [
+        (report.nodeid, *told) for report in terminalreporter.getreports("passed") for told in report.user_properties
+    ]
+    if counted:
+        terminalreporter.section("counted")
+    for test, name, number in counted:
+        terminalreporter.line(f"{number} {name} by {test}")
+
+
 @pytest.fixture(autouse=True)
 def audit_after(request: pytest.FixtureRequest) -> Iterator[None]:
     """The books must be clean after every test that used the database, unless it broke them on purpose."""

@@ -83,7 +83,7 @@ def _trade(trade: Trade, requests: list[TradeRequest]) -> Iterator[Discrepancy]:
     held = trade.hold_cash if state.side is lifecycle.Side.BUY else Decimal(trade.hold_shares)
     if held != lifecycle.hold(state):
         yield Discrepancy("I3_HOLD", subject, str(lifecycle.hold(state)), str(held))
-    outstanding = any(request.outcome is None for request in requests)
+    outstanding = any(request.outstanding for request in state.requests)
     if lifecycle.is_over(state) and not outstanding and held:
         yield Discrepancy("I7_OVER_BUT_HOLDING", subject, "0", str(held))
     first = next_due(requests)

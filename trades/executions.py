@@ -57,7 +57,7 @@ class Executions:
         self._new: list[WaitingRevision] = []
         if named := {report.exec_ref_id for report in reports if report.exec_type in REVISIONS}:
             self._load(named)
-        if any(report.exec_type in (ExecType.TRADE, ExecType.TRADE_CORRECT) for report in reports):
+        if any(report.exec_type in (ExecType.TRADE, *REVISIONS) for report in reports):
             for row in WaitingRevision.objects.filter(trade_id__in=set(trade_ids)).order_by("since", "exec_id"):
                 self._waiting[row.exec_ref_id].append(row)
 

@@ -50,6 +50,10 @@ def _extra_execution(pk: UUID) -> None:
 BREAKS: dict[str, tuple[Callable[[UUID], object], set[str]]] = {
     "a cached status": (lambda pk: Trade.objects.update(status="NEW"), {"I9_STATUS"}),
     "a hold": (lambda pk: Trade.objects.update(hold_cash=Decimal("600.01")), {"I3_HOLD", "I2_CASH_BLOCKED"}),
+    "a hold of what is over": (
+        lambda pk: Trade.objects.update(cancelled=True, status="CANCELED"),
+        {"I3_HOLD", "I7_OVER_BUT_HOLDING"},
+    ),
     "an execution nobody settled": (_extra_execution, {"I4_CASH_SETTLED", "I4_SHARES_SETTLED", "I4_FILLED"}),
     "a request that is gone": (lambda pk: TradeRequest.objects.update(seq=2), {"I1_REQUESTS"}),
     "a fee that nobody charged": (lambda pk: Trade.objects.update(fee_minimum=1), {"I5_FEES"}),

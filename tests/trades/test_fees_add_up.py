@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from brokerage.models import FeeSchedule, Instrument, Trader
 from tests.trades import steps
+from tests.trades.journal import Terms
 from trades.audit import discrepancies
 from wallets import services as wallet_services
 from wallets.selectors import wallet_of
@@ -32,23 +33,6 @@ class Step:
     quantity: int
     paise: int
     withdraws: bool
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a schedule says."""
-
-    rate: Decimal
-    minimum: Decimal
-    cap: Decimal | None
-
-    def due(self, worth: Decimal, *, sold: bool) -> Decimal:
-        """Worked out afresh, without the reducer."""
-        if not worth:
-            return D(0)
-        due = max(self.minimum, round(self.rate * worth, 2))
-        due = due if self.cap is None else min(self.cap, due)
-        return min(due, worth) if sold else due
 
 
 @dataclass

@@ -173,6 +173,13 @@ class TestBeforeTheirExecution:
         assert stands(trade) == ("NEW", 0, "1000.00", None)
         assert not WaitingRevision.objects.exists()
 
+    def test_a_correction_waits_for_the_bust_it_corrects(self, alice: Trader) -> None:
+        trade = working(alice)
+        steps.tell(fill(trade, "X1", 4), correct(trade, "C1", "B1", 3, "99.00"))
+        steps.tell(bust(trade, "B1", "X1"))
+        assert stands(trade)[1] == 3
+        assert not WaitingRevision.objects.exists()
+
     def test_in_one_batch_nothing_is_left_waiting(self, alice: Trader) -> None:
         trade = working(alice)
         steps.tell(correct(trade, "C1", "X1", 3, "99.00"), fill(trade, "X1", 4))

@@ -1,5 +1,6 @@
 """The reducer alone: what each event makes of the facts, and what must hold whatever comes in whatever order."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from trades.lifecycle import (
     Advanced,
     Asked,
     Executed,
+    FeeSchedule,
     Kind,
     Outcome,
     Refused,
@@ -243,6 +245,16 @@ class TestAlways:
             assert hold(state) >= covered
             if lifecycle.is_over(state) and not any(request.outstanding for request in state.requests):
                 assert hold(state) == 0
+
+    @given(st.sampled_from(TimeInForce), st.lists(REQUESTS, max_size=2), st.lists(REPORTS))
+    def test_side_and_fees_change_what_is_held_and_not_what_becomes_of_it(
+        self, time_in_force: TimeInForce, requests: list[tuple[Kind, int]], reports: list[Report]
+    ) -> None:
+        fees = FeeSchedule(Decimal("0.01"), Decimal("5.00"), Decimal("20.00"))
+        events = [asked(kind, seq, quantity) for seq, (kind, quantity) in enumerate(requests, start=2)] + reports
+        bought = after(trade(time_in_force=time_in_force), *events)
+        sold = after(replace(trade(time_in_force=time_in_force), side=Side.SELL, fee_schedule=fees), *events)
+        assert sold == replace(bought, side=Side.SELL, fee_schedule=fees)
 
     @given(st.lists(REPORTS.filter(lambda report: report.kind not in EXECUTED)))
     def test_what_is_no_execution_said_twice_is_said_once(self, reports: list[Report]) -> None:
