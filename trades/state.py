@@ -10,6 +10,8 @@ FACTS = (
     "price",
     "terms_seq",
     "terms_quantity",
+    "quantity_restated_seq",
+    "price_restated_seq",
     "filled_quantity",
     "filled_value",
     "filled_notional",
