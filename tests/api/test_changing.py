@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from brokerage.models import Instrument
 from tests.api.conftest import pointers
 from tests.trades import steps
 
@@ -28,8 +29,10 @@ class TestAmending:
         assert (answer.json()["quantity"], answer.json()["price"]) == (10, "101.50")
         assert answer["ETag"] == '"3"'
 
-    def test_a_field_left_out_keeps_what_was_restated_since(self, as_alice: APIClient, place: Place) -> None:
-        trade = place()
+    def test_a_field_left_out_keeps_what_was_restated_since(
+        self, as_alice: APIClient, place: Place, share: Instrument
+    ) -> None:
+        trade = place(symbol="ACME")
         steps.run_to_sent()
         assert as_alice.patch(url(trade), {"quantity": 12}).status_code == 202
         steps.tell(steps.report(trade["trade_id"], "D", OrderQty="11"))
