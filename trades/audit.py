@@ -17,9 +17,9 @@ from brokerage.money import ZERO
 from holdings import audit as holdings_audit
 from holdings import selectors as holdings
 from trades import lifecycle
-from trades.docket import state_of
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
 from trades.schedule import next_due
+from trades.state import state_of
 from wallets import audit as wallets_audit
 from wallets import selectors as wallets
 

@@ -1,6 +1,5 @@
 """One trade with its requests, opened for change: what happens to it, and what has to be written afterwards."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,26 +8,9 @@ from uuid import UUID
 
 from brokerage.reasons import Code, Reason, combine
 from trades import lifecycle, schedule
-from trades.lifecycle import FeeSchedule, Kind, Outcome, Side, Stage, State
+from trades.lifecycle import Kind, Outcome, Side, Stage
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
-
-FACTS = (
-    "quantity",
-    "price",
-    "terms_seq",
-    "terms_quantity",
-    "filled_quantity",
-    "filled_value",
-    "filled_notional",
-    "acked",
-    "rejected",
-    "cancelled",
-    "expired",
-    "done_for_day",
-    "suspended",
-    "declared_at",
-)
-"""The columns of a trade that are its facts, under the names the reducer has for them."""
+from trades.state import FACTS, state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +25,6 @@ class Progress:
 
 
 TOO_LATE = Reason(Code.TOO_LATE, "The trade was over before this could be done.")
-
-
-def state_of(trade: Trade, requests: Iterable[TradeRequest]) -> State:
-    """Return the facts of a trade as the reducer takes them; `requests` in the order of `seq`."""
-    return State(
-        side=Side(trade.side),
-        time_in_force=lifecycle.TimeInForce(trade.time_in_force),
-        requests=tuple(
-            lifecycle.Request(
-                id=str(request.pk),
-                seq=request.seq,
-                kind=lifecycle.Kind(request.kind),
-                quantity=request.quantity,
-                price=request.price,
-                stage=Stage(request.stage),
-                outcome=Outcome(request.outcome) if request.outcome else None,
-                pending=request.pending,
-            )
-            for request in requests
-        ),
-        fee_schedule=fee_schedule_of(trade),
-        **{name: getattr(trade, name) for name in FACTS},
-    )
-
-
-def fee_schedule_of(trade: Trade) -> FeeSchedule:
-    """Return the schedule that was frozen on the trade."""
-    return FeeSchedule(trade.fee_rate, trade.fee_minimum, trade.fee_cap)
 
 
 class Docket:
@@ -218,11 +172,11 @@ class Docket:
         self.trade.ask_at, self._replanned = None, True
 
     def _plan_sweep(self, was_open: bool, *, at: datetime) -> None:
-        """Open trades are asked about from time to time; the last asking is that about a trade that has ended."""
-        is_open = schedule.is_open_outside(self.state)
-        if is_open and self.trade.ask_at is None:
+        """Open trades are asked about from time to time; one that ends, only if more is to be learned soon."""
+        is_open, planned = schedule.is_open_outside(self.state), self.trade.ask_at
+        if is_open and planned is None:
             self.trade.ask_at = at + schedule.sweep()
-        elif was_open and not is_open:
+        elif was_open and not is_open and planned and planned > at + schedule.patience() and not self.trade.desk:
             self.trade.ask_at = None
 
     def to_desk(self, reason: Reason, *, at: datetime) -> None:

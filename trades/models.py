@@ -62,6 +62,8 @@ class Trade(models.Model):
     price = _price()
     terms_seq = models.IntegerField(default=1)
     terms_quantity = models.BigIntegerField(null=True, blank=True)
+    quantity_restated_seq = models.IntegerField(default=0, db_default=0)
+    price_restated_seq = models.IntegerField(default=0, db_default=0)
     filled_quantity = models.BigIntegerField(default=0)
     filled_value = models.DecimalField(max_digits=32, decimal_places=2, default=ZERO)
     filled_notional = models.DecimalField(max_digits=44, decimal_places=PRICE_PLACES, default=ZERO)

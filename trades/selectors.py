@@ -11,10 +11,10 @@ from brokerage import traders as traders_by_what_is_said
 from brokerage.models import Trader
 from brokerage.money import average, plain
 from trades import lifecycle
-from trades.docket import state_of
 from trades.models import Trade, TradeRequest
 from trades.reference import BadReferenceError, normalize, shown
 from trades.schedule import patience
+from trades.state import state_of
 
 MOST_TRADERS = 200
 """Whose trades one search looks for: a name that more of them bear finds nobody on the phone."""

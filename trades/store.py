@@ -16,10 +16,11 @@ from uuid import UUID
 from django.db import transaction
 
 from brokerage.db import fetch_many, insert_many, lock_many, transaction_required, update_many
-from trades.docket import FACTS, Docket
+from trades.docket import Docket
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeRequest
 from trades.schedule import is_unfinished
+from trades.state import FACTS
 from trades.telling import tell
 
 _DERIVED = ("reason", "status", "hold_cash", "hold_shares", "revision", "updated_at")

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from brokerage.models import Instrument
 from tests.api.conftest import pointers
+from tests.trades import steps
 
 pytestmark = pytest.mark.django_db
 Place = Callable[..., dict[str, Any]]
@@ -26,6 +28,16 @@ class TestAmending:
         assert asked == [("NEW", 10, "101.50"), ("AMEND", 10, "102.00"), ("AMEND", 20, "102.00")]
         assert (answer.json()["quantity"], answer.json()["price"]) == (10, "101.50")
         assert answer["ETag"] == '"3"'
+
+    def test_a_field_left_out_keeps_what_was_restated_since(
+        self, as_alice: APIClient, place: Place, share: Instrument
+    ) -> None:
+        trade = place(symbol="ACME")
+        steps.run_to_sent()
+        assert as_alice.patch(url(trade), {"quantity": 12}).status_code == 202
+        steps.tell(steps.report(trade["trade_id"], "D", OrderQty="11"))
+        answer = as_alice.patch(url(trade), {"price": "99.00"})
+        assert answer.json()["requests"][-1]["quantity"] == 11
 
     def test_the_remaining_quantity_is_without_what_is_filled(self, as_alice: APIClient, place: Place) -> None:
         answer = as_alice.patch(url(place()), {"remaining_quantity": 7})

@@ -52,6 +52,19 @@ def waiting(alice: Trader, share: Instrument) -> None:
         )
 
 
+@pytest.fixture
+def lent(alice: Trader, bob: Trader) -> None:
+    """Alice owes the house cash; both owe it shares. No trade explains it."""
+    with transaction.atomic():
+        cash = wallets.open_ledger([alice.pk])
+        cash.block_on_credit(alice.pk, Decimal("200000.00"), trade_id=uuid4())
+        cash.post()
+        shares = holdings.open_ledger([(alice.pk, "ACME"), (bob.pk, "ACME")])
+        for trader in (alice, bob):
+            shares.block_on_credit((trader.pk, "ACME"), 5_000, trade_id=uuid4())
+        shares.post()
+
+
 def _request(trade_id: UUID) -> UUID:
     return TradeRequest.objects.get(trade_id=trade_id).pk
 
@@ -68,16 +81,8 @@ def cards(client: Client) -> Cards:
 
 
 @pytest.mark.breaks_the_books
-@pytest.mark.usefixtures("waiting")
-def test_each_figure_is_the_one_that_its_name_says(alice: Trader, bob: Trader) -> None:
-    with transaction.atomic():
-        cash = wallets.open_ledger([alice.pk])
-        cash.block_on_credit(alice.pk, Decimal("200000.00"), trade_id=uuid4())
-        cash.post()
-        shares = holdings.open_ledger([(alice.pk, "ACME"), (bob.pk, "ACME")])
-        for trader in (alice, bob):
-            shares.block_on_credit((trader.pk, "ACME"), 5_000, trade_id=uuid4())
-        shares.post()
+@pytest.mark.usefixtures("waiting", "lent")
+def test_each_figure_is_the_one_that_its_name_says() -> None:
     figures = backlog.figures()
     assert {name: round(figure, -1) if "seconds" in name else figure for name, figure in figures.items()} == {
         "brokerage_due_requests": 2,
@@ -96,7 +101,8 @@ def test_each_figure_is_the_one_that_its_name_says(alice: Trader, bob: Trader) -
     }
 
 
-@pytest.mark.usefixtures("waiting")
+@pytest.mark.breaks_the_books
+@pytest.mark.usefixtures("waiting", "lent")
 def test_the_first_page_shows_what_waits_and_marks_what_waits_too_long(sign_in: SignIn) -> None:
     shown = cards(sign_in("ops"))
     assert {name: (count, marked) for name, (count, marked, _) in shown.items()} == {
@@ -105,6 +111,8 @@ def test_the_first_page_shows_what_waits_and_marks_what_waits_too_long(sign_in: 
         "Parked": ("1", True),
         "On the desk": ("1", True),
         "Early corrections": ("2", True),
+        "In debt": ("1", True),
+        "Short": ("2", True),
         "Quarantined": ("4", True),
     }
 
@@ -113,7 +121,8 @@ def test_nothing_is_marked_when_nothing_waits(sign_in: SignIn) -> None:
     assert {(count, marked) for count, marked, _ in cards(sign_in("ops")).values()} == {("0", False)}
 
 
-@pytest.mark.usefixtures("waiting")
+@pytest.mark.breaks_the_books
+@pytest.mark.usefixtures("waiting", "lent")
 @pytest.mark.parametrize("role", STAFF)
 def test_every_figure_leads_to_a_list_of_what_it_counts(sign_in: SignIn, role: str) -> None:
     client = sign_in(role)

@@ -5,11 +5,24 @@ import pytest
 from tests.running import RunningStack
 from tests.system.outside import Outside
 
+SHORT_TIMERS = {"UNCONFIRMED_AFTER": "3", "ASK_PATIENCE": "6", "PIPELINE_LEASE": "3", "PIPELINE_LEASE_MAX": "5"}
+
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A running stack whose exchange is played by the test, which leaves some orders without an answer for ever."""
     stack = RunningStack(tmp_path_factory.mktemp("system") / "var", EXCHANGE="external", ASK_LIMIT="1000")
+    try:
+        stack.wait_until_ready()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="package")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """`make up` with the simulated exchange and its scripts, and with timers of seconds that nobody has to wait for."""
+    stack = RunningStack(tmp_path_factory.mktemp("simulated") / "var", EXCHANGE_SCRIPTS="1", **SHORT_TIMERS)
     try:
         stack.wait_until_ready()
         yield stack

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 
 from tests.running import RunningStack
+from tests.system.conftest import SHORT_TIMERS
 from tests.system.outside import Outside
-
-SHORT = {"UNCONFIRMED_AFTER": "3", "ASK_PATIENCE": "6", "PIPELINE_LEASE": "3", "PIPELINE_LEASE_MAX": "5"}
-"""Timers of seconds, that nobody has to wait for."""
 
 QUEUES = ("exchange.orders", "exchange.reports", "trades.validate", "trades.book", "trades.send")
 
@@ -23,7 +21,7 @@ class TestAnExchangeThatIsPlayed:
     @pytest.fixture(scope="class")
     @classmethod
     def stack(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-        stack = RunningStack(tmp_path_factory.mktemp("asking") / "var", EXCHANGE="external", **SHORT)
+        stack = RunningStack(tmp_path_factory.mktemp("asking") / "var", EXCHANGE="external", **SHORT_TIMERS)
         try:
             stack.wait_until_ready()
             yield stack
@@ -89,15 +87,9 @@ class TestAnExchangeThatIsPlayed:
 
 
 class TestTheSimulator:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def stack(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-        stack = RunningStack(tmp_path_factory.mktemp("wiped") / "var", **SHORT)
-        try:
-            stack.wait_until_ready()
-            yield stack
-        finally:
-            stack.stop()
+    @pytest.fixture
+    def stack(self, simulated: RunningStack) -> RunningStack:
+        return simulated
 
     def test_every_queue_deleted_in_the_middle_loses_no_fill(self, outside: Outside) -> None:
         """Orders of eight traders meet each other; all queues are deleted with what is in them, three times."""
@@ -119,9 +111,9 @@ class TestTheSimulator:
         trading.join()
         unanswered = "SELECT count(*) FROM trades_traderequest WHERE outcome IS NULL"
         outside.wait(lambda: outside.query(unanswered), lambda seen: seen == [(0,)])
-        executed = executions_of_the_exchange(outside)
-        assert {trade_id for trade_id, *_ in executed} <= set(placed)
-        outside.wait(lambda: executions_in_the_books(outside), lambda seen: seen == executed)
+        executed = executions_of_the_exchange(outside, placed)
+        assert len(executed) > len(placed) / 2
+        outside.wait(lambda: executions_in_the_books(outside, placed), lambda seen: seen == executed)
 
 
 def park_in_doubt(outside: Outside, trade_id: str) -> None:
@@ -144,14 +136,17 @@ def status(question: dict[str, Any]) -> dict[str, str]:
     return names(question) | {"ExecType": "I", "ExecID": "0", "OrdStatusReqID": question["Body"]["OrdStatusReqID"]}
 
 
-def executions_of_the_exchange(outside: Outside) -> list[tuple[str, str, int]]:
-    """Every fill that it made, from its own journal."""
+def executions_of_the_exchange(outside: Outside, trades: list[str]) -> list[tuple[str, str, int]]:
+    """Every fill of these trades that it made, from its own journal."""
     with closing(sqlite3.connect(outside.stack.var / "exchange.sqlite3")) as journal:
         bodies = [json.loads(body) for (body,) in journal.execute("SELECT body FROM reports WHERE msg_type = '8'")]
-    fills = [body for body in bodies if body["ExecType"] == "F"]
+    fills = [body for body in bodies if body["ExecType"] == "F" and body["SecondaryClOrdID"] in trades]
     return sorted((body["SecondaryClOrdID"], body["ExecID"], int(body["LastQty"])) for body in fills)
 
 
-def executions_in_the_books(outside: Outside) -> list[tuple[str, str, int]]:
-    rows = outside.query("SELECT trade_id::text, exec_id, quantity FROM trades_execution ORDER BY 1, 2")
+def executions_in_the_books(outside: Outside, trades: list[str]) -> list[tuple[str, str, int]]:
+    rows = outside.query(
+        "SELECT trade_id::text, exec_id, quantity FROM trades_execution WHERE trade_id = ANY(%s::uuid[]) ORDER BY 1, 2",
+        trades,
+    )
     return [(trade_id, exec_id, quantity) for trade_id, exec_id, quantity in rows]

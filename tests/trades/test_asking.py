@@ -184,6 +184,12 @@ class TestWhenItIsAsked:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, OrdStatus="4", CumQty="3"))
         assert Trade.objects.get().ask_at is None
 
+    def test_soon_a_trade_of_which_a_bust_waits_for_its_execution_even_if_it_ends(self, sent_trade: UUID) -> None:
+        steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "H", ExecRefID="X9"))
+        assert is_about(Trade.objects.get().ask_at, 15)
+        steps.tell(steps.report(sent_trade, "4"))
+        assert is_about(Trade.objects.get().ask_at, 15)
+
     def test_everything_at_once_when_reports_may_be_lost(self, alice: Trader, sent_trade: UUID, sent: Sent) -> None:
         """The trade that has ended, too: it is so young that something may have been said about it since."""
         opened, ended = sent_order(alice), sent_order(alice)
@@ -318,6 +324,12 @@ class TestAKnownOrder:
         assert (trade.filled_quantity, trade.status) == (4, "PARTIALLY_FILLED")
         assert (trade.desk["code"], trade.desk["details"]) == ("CUM_QTY_DIFFERS", {"ours": 4, "theirs": 7})
         assert is_about(trade.ask_at, 15)
+
+    def test_is_asked_about_on_when_it_ends(self, sent_trade: UUID, sent: Sent) -> None:
+        steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
+        Trade.objects.update(ask_at=timezone.now() + timedelta(minutes=9))
+        steps.tell(steps.report(sent_trade, "4"))
+        assert is_about(Trade.objects.get().ask_at, 540)
 
     def test_is_told_once_to_that_person(self, sent_trade: UUID, sent: Sent) -> None:
         for _ in range(3):

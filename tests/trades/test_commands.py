@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from brokerage.models import Instrument, Trader, User
 from holdings.selectors import holding_of
 from tests.trades import steps
 from trades.models import Trade, TradeRequest
+from trades.services.park import set_unconfirmed_aside
 from wallets.selectors import wallet_of
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +75,17 @@ class TestParking:
         call_command("unpark", str(Trade.objects.get()), stdout=StringIO())
         steps.run_to_booked()
         assert Trade.objects.get().status == "BOOKED"
+
+    def test_what_was_sent_can_be_asked_about_at_once_but_not_taken_out(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        with pytest.raises(CommandError, match="no request to park"):
+            call_command("park", str(pk))
+        set_unconfirmed_aside([TradeRequest.objects.get().pk], now=timezone.now())
+        call_command("unpark", str(pk), stdout=StringIO())
+        row = TradeRequest.objects.get()
+        assert (row.stage, row.parked) == ("SENT", None)
+        assert row.ask_at <= timezone.now()
 
     def test_says_when_there_is_nothing_to_do(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

@@ -12,10 +12,10 @@ from brokerage.money import average, grouped
 from holdings import selectors as holdings
 from trades import lifecycle, timeline, wording
 from trades.admin.badges import badge
-from trades.docket import state_of
 from trades.lifecycle import Kind, Side
 from trades.models import Execution, Trade
 from trades.selectors import unconfirmed_since
+from trades.state import state_of
 from wallets import selectors as wallets
 
 LATEST = 300

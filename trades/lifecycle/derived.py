@@ -80,10 +80,11 @@ def charged(state: State) -> Decimal:
 
 
 def wished(state: State) -> tuple[int, Decimal]:
-    """The terms last asked for: those of the newest amendment without an answer, else the live ones."""
+    """The terms last asked for, or restated since: of the newest amendment without an answer, else the live ones."""
     for request in reversed(state.requests):
         if request.kind is Kind.AMEND and request.outcome is None:
-            return request.quantity, request.price
+            quantity = request.quantity if request.seq > state.quantity_restated_seq else state.quantity
+            return quantity, request.price if request.seq > state.price_restated_seq else state.price
     return state.quantity, state.price
 
 

@@ -117,6 +117,10 @@ class State:
     terms_quantity: int | None = None
     """The exchange's own quantity, where it was no more than what was filled: then `quantity` is what is filled, but
     not less than this."""
+    quantity_restated_seq: int = 0
+    """The newest request that there was when the exchange last restated the quantity; 0 if it never did."""
+    price_restated_seq: int = 0
+    """The same of the price."""
     filled_quantity: int = 0
     filled_value: Decimal = ZERO
     """The money that moved: each execution's value, rounded to the currency's scale."""

@@ -221,7 +221,15 @@ def _declared(state: State, report: Report) -> State:
         return state if state.time_in_force is TimeInForce.GTC else _close_requests(state)
     if report.kind is Reported.SUSPENDED:
         return replace(state, suspended=True)
-    return _terms(replace(state, done_for_day=False, suspended=False), report.quantity, report.price)
+    newest = state.requests[-1].seq
+    state = replace(
+        state,
+        done_for_day=False,
+        suspended=False,
+        quantity_restated_seq=newest if report.quantity else state.quantity_restated_seq,
+        price_restated_seq=newest if report.price else state.price_restated_seq,
+    )
+    return _terms(state, report.quantity, report.price)
 
 
 def _end(state: State) -> State:

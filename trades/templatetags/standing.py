@@ -1,4 +1,4 @@
-"""How things stand, on the first page of the back office: what waits, for how long, and what waits for a person."""
+"""How things stand, on the first page of the back office: what waits and for how long, and who owes the house."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +82,22 @@ def standing(context: Context) -> dict[str, Any]:
             "brokerage_oldest_waiting_revision_seconds",
             REVISION_PATIENCE,
             f"{trades}?waits=execution",
+        ),
+        card(
+            "In debt",
+            "traders to whom the house has lent cash",
+            "brokerage_traders_in_debt",
+            None,
+            0,
+            f"{reverse('admin:wallets_wallet_changelist')}?owes=cash",
+        ),
+        card(
+            "Short",
+            "holdings for which the house has lent shares",
+            "brokerage_holdings_short",
+            None,
+            0,
+            f"{reverse('admin:holdings_holding_changelist')}?owes=shares",
         ),
     ]
     if context["user"].has_perm("exchange.view_quarantinedmessage"):

@@ -263,3 +263,24 @@ class TestAlways:
             once = after(state, report)
             assert after(once, report) == once
             state = once
+
+
+class TestWhatALeftOutFieldMeans:
+    """It keeps the value last asked for, or restated since."""
+
+    def test_is_what_the_newest_amendment_without_an_answer_wishes(self) -> None:
+        state = after(trade(), Report(Reported.NEW), asked(Kind.AMEND, 2, 12_000, Decimal(101)))
+        assert lifecycle.wished(state) == (12_000, Decimal(101))
+
+    def test_is_what_was_restated_since(self) -> None:
+        amended = after(trade(), Report(Reported.NEW), asked(Kind.AMEND, 2, 12_000, Decimal(101)))
+        assert lifecycle.wished(after(amended, restated(quantity=11_000))) == (11_000, Decimal(101))
+        assert lifecycle.wished(after(amended, restated(price="99"))) == (12_000, Decimal(99))
+
+    def test_is_what_was_asked_for_after_that(self) -> None:
+        state = after(trade(), Report(Reported.NEW), restated(quantity=11_000), asked(Kind.AMEND, 2, 12_000))
+        assert lifecycle.wished(state) == (12_000, LIMIT)
+
+
+def restated(quantity: int | None = None, price: str | None = None) -> Report:
+    return Report(Reported.RESTATED, None, quantity, Decimal(price) if price else None)

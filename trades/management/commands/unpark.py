@@ -9,7 +9,7 @@ from trades.services import park
 
 
 class Command(BaseCommand):
-    help = "Put a parked request back into the pipeline, at the stage it had reached."
+    help = "Put a parked request back to work at the stage it had reached; one that was sent is asked about at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_trade_argument(parser)
