@@ -321,6 +321,18 @@ class TestTheChain:
         return [seqs.get(body.get("OrigClOrdID")) for body in bodies]
 
 
+class TestDeclarationsOutOfOrder:
+    def test_a_suspension_older_than_what_ended_it_is_recorded_only(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", TransactTime="20261123-10:02:00"))
+        steps.tell(steps.report(pk, "9", TransactTime="20261123-10:01:59.999"))
+        assert trade(pk).status == "NEW"
+        assert TradeEvent.objects.filter(kind="EXCHANGE_SUSPENDED").exists()
+        steps.tell(steps.report(pk, "9", TransactTime="20261123-10:02:00.001"))
+        assert trade(pk).status == "SUSPENDED"
+
+
 class TestTheTimeline:
     def test_has_every_step_and_is_counted_by_the_revision(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice, quantity=10)
