@@ -321,6 +321,26 @@ class TestTheChain:
         return [seqs.get(body.get("OrigClOrdID")) for body in bodies]
 
 
+class TestRestating:
+    """The exchange raises an order by itself: it is so, whether or not the trader can cover it."""
+
+    def test_a_purchase_is_held_with_money_that_the_house_lends(self, carol: Trader, share: Instrument) -> None:
+        steps.wallets_for(carol, "1000.00")
+        pk = steps.place(carol)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", OrderQty="15"))
+        wallet = wallet_of(carol.pk)
+        assert (wallet.balance, wallet.blocked, wallet.debt) == (Decimal(1500), Decimal(1500), Decimal(500))
+
+    def test_a_sale_is_held_with_shares_that_the_house_lends(self, carol: Trader, share: Instrument) -> None:
+        steps.holdings_for(carol, ACME=10)
+        pk = steps.place(carol, "SELL")
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", OrderQty="15"))
+        holding = holding_of(carol.pk, "ACME")
+        assert (holding.quantity, holding.blocked, holding.short) == (15, 15, 5)
+
+
 class TestDeclarationsOutOfOrder:
     def test_a_suspension_older_than_what_ended_it_is_recorded_only(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

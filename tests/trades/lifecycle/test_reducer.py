@@ -218,6 +218,20 @@ class TestEnding:
         assert (status(lasting), leaves(lasting), hold(lasting)) == (Status.DONE_FOR_DAY, 10_000, 1_000_000)
         assert status(after(lasting, Report(Reported.RESTATED))) is Status.NEW
 
+    @pytest.mark.parametrize("end", [Reported.CANCELED, Reported.EXPIRED, Reported.REJECTED])
+    @pytest.mark.parametrize("other", [Reported.DONE_FOR_DAY, Reported.SUSPENDED])
+    def test_no_other_declaration_stands_beside_the_end_before_it_or_after(
+        self, end: Reported, other: Reported
+    ) -> None:
+        lasting = trade(time_in_force=TimeInForce.GTC)
+        for reports in ([end, other], [other, end], [other, end, Reported.RESTATED]):
+            state = after(lasting, *(Report(kind, "N") for kind in reports))
+            assert (status(state), leaves(state)) == (Status(end), 0)
+
+    def test_done_for_the_day_closes_every_open_request_of_a_day_order(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 12_000), asked(Kind.CANCEL, 3), Report(Reported.DONE_FOR_DAY))
+        assert [request.outcome for request in state.requests] == ["ACCEPTED", "REJECTED", "REJECTED"]
+
     def test_done_for_the_day_counts_only_while_something_is_open(self) -> None:
         asleep = after(trade(time_in_force=TimeInForce.GTC), Report(Reported.DONE_FOR_DAY), fill(10_000))
         assert (status(asleep), leaves(asleep), hold(asleep)) == (Status.FILLED, 0, 0)
