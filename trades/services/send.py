@@ -62,11 +62,11 @@ def _still_ours(claims: Sequence[Claim]) -> list[TradeRequest]:
 
 def _must_ask_first(row: TradeRequest) -> bool:
     """Whether the request may be outside already, and the exchange would take it for another one if it came again."""
-    return settings.RESEND_POLICY == "query_first" and (_askings(row) > 0 or row.tries > 0)
+    return settings.RESEND_POLICY == "query_first" and _askings(row) > 0
 
 
 def _askings(row: TradeRequest) -> int:
-    """Under how many leases before this one the request may have been sent."""
+    """How often before now the request may have been sent: under each lease since it was not outside, and each try."""
     return row.claim - row.unsent_claim - 1
 
 
