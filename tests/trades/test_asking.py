@@ -8,17 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
 from exchange.intake import Report
-from exchange.link import LinkDown, Outgoing
+from exchange.link import LinkDown, Outgoing, Publisher, Queue
 from tests.trades import steps
 from trades import asking, leases, outgoing
 from trades.asking import Asking
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.services import park
+from trades.services import send as send_step
 from trades.services.ask import ask
 from trades.services.send import send
 from wallets.selectors import wallet_of
@@ -33,9 +35,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What goes out to the exchange: each message as it stands in the queue."""
     messages: Sent = []
 
-    def publish(window: Sequence[Outgoing]) -> None:
+    def publish(window: Sequence[Outgoing], *, connected: bool = False) -> None:
         messages.extend(json.loads(message.body) for message in window)
 
+    monkeypatch.setattr(outgoing.publisher, "connect", lambda: None)
     monkeypatch.setattr(outgoing.publisher, "publish", publish)
     return messages
 
@@ -205,6 +208,28 @@ class TestWhenItIsAsked:
         asking.plan_forgotten()
         assert is_about(request(sent_trade).ask_at, 15)
         assert is_about(Trade.objects.get().ask_at, 15)
+
+
+class TestASenderThatIsFrozen:
+    def test_when_it_had_looked_whose_turn_it_is_sends_nothing_on_waking_up(
+        self, alice: Trader, share: Instrument, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The broker has cut it off. A new connection would carry what somebody else sends by now, or nobody may."""
+        publisher = Publisher(settings.EXCHANGE_URL, Queue("test.frozen"))
+        look = send_step._still_ours
+
+        def look_and_freeze(claims: Sequence[leases.Claim]) -> list[TradeRequest]:
+            rows = look(claims)
+            publisher.close()
+            return rows
+
+        monkeypatch.setattr(send_step, "publisher", publisher)
+        monkeypatch.setattr(send_step, "_still_ours", look_and_freeze)
+        pk = steps.place(alice)
+        taken = steps.run_to_booked()
+        with pytest.raises(LinkDown, match="not connected"):
+            send(taken, now=timezone.now())
+        assert request(pk).stage == "BOOKED"
 
 
 class TestAnUnknownOrder:
