@@ -167,6 +167,11 @@ class Docket:
         self.trade.ask_at = at + wait if planned is None else min(planned, at + wait)
         self._replanned = True
 
+    def stop_asking_about(self, request: TradeRequest) -> None:
+        """Nothing of a request is outside: until it is sent there is nothing to be learned about it."""
+        request.ask_at = None
+        self.touch(request)
+
     def stop_asking(self) -> None:
         """Nothing more is to be learned about the trade."""
         self.trade.ask_at, self._replanned = None, True

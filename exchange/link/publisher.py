@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import amqp
@@ -34,7 +35,8 @@ class Publisher:
 
     Nothing but `publish` keeps the connection alive, on purpose: when the process is frozen, the broker's heartbeat
     check cuts it off, and what it would push out on waking up reaches nobody. For the same reason a connection that
-    was idle for a heartbeat is replaced before it is used.
+    was idle for a heartbeat is replaced before it is used. Who may publish only while something holds (a lease) calls
+    `connect`, sees whether it does, and publishes with `connected=True`: a connection made later would prove nothing.
     """
 
     def __init__(
@@ -60,18 +62,26 @@ class Publisher:
         self._waiting: set[int] = set()
         self._refused = ""
 
-    def publish(self, messages: Sequence[Outgoing]) -> None:
+    def connect(self) -> None:
+        """Have a connection that was alive a moment ago. Raises LinkDown."""
+        with self._dropping_what_broke():
+            self._ready_channel()
+
+    def publish(self, messages: Sequence[Outgoing], *, connected: bool = False) -> None:
         """Publish up to `WINDOW` messages in order and wait until the broker has confirmed each.
 
-        Raises LinkDown when any of them was not confirmed in time, refused or not routed: then any part of them may
-        have been sent, and none may be believed to be. Raises ValueError for a longer list.
+        With `connected`, over the connection that `connect` left or not at all. Raises LinkDown when any of them was
+        not confirmed in time, refused or not routed: then any part of them may have been sent, and none may be
+        believed to be. Raises ValueError for a longer list.
         """
         if len(messages) > WINDOW:
             raise ValueError(f"{len(messages)} messages in one window, at most {WINDOW}")
         if not messages:
             return
-        try:
-            channel = self._ready_channel()
+        with self._dropping_what_broke():
+            channel = self._channel if connected else self._ready_channel()
+            if channel is None:
+                raise LinkDown(f"{self._connector.address}: not connected")
             begin = time.perf_counter()
             for message in messages:
                 self._tag += 1
@@ -87,17 +97,6 @@ class Publisher:
                     mandatory=True,
                 )
             self._wait_for_confirms(channel.connection)
-        except LinkDown:
-            self._drop()
-            metrics.exchange_link_up.labels(self._queue.name).set(0)
-            raise
-        except Exception as error:  # py-amqp also raises AttributeError and the like when a connection breaks
-            self._drop()
-            metrics.exchange_link_up.labels(self._queue.name).set(0)
-            raise LinkDown(f"{self._connector.address}: {error or type(error).__name__}") from error
-        except BaseException:  # a signal's exception in the middle: late confirms are for nobody
-            self._drop()
-            raise
         self._used_at = self._clock()
         metrics.publish_confirm_seconds.labels(self._queue.name).observe(time.perf_counter() - begin)
         metrics.exchange_link_up.labels(self._queue.name).set(1)
@@ -120,6 +119,22 @@ class Publisher:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.collect()
+
+    @contextmanager
+    def _dropping_what_broke(self) -> Iterator[None]:
+        try:
+            yield
+        except LinkDown:
+            self._drop()
+            metrics.exchange_link_up.labels(self._queue.name).set(0)
+            raise
+        except Exception as error:  # py-amqp also raises AttributeError and the like when a connection breaks
+            self._drop()
+            metrics.exchange_link_up.labels(self._queue.name).set(0)
+            raise LinkDown(f"{self._connector.address}: {error or type(error).__name__}") from error
+        except BaseException:  # a signal's exception in the middle: late confirms are for nobody
+            self._drop()
+            raise
 
     def _ready_channel(self) -> amqp.Channel:
         if self._pid != os.getpid():
@@ -145,6 +160,7 @@ class Publisher:
         self._tag, self._refused = 0, ""
         self._waiting.clear()
         self._channel = channel
+        self._used_at = self._clock()
         if missing:
             self._queue_was_missing()
         return channel

@@ -166,6 +166,23 @@ class TestPublisher:
         publisher.publish(messages("c"))
         assert relay.connections == 2
 
+    def test_publishes_over_the_connection_there_was_or_not_at_all(self, queue, relay):
+        """What was seen before a new connection may not be true any more."""
+        now = [100.0]
+        publisher = Publisher(relay.url, queue, clock=lambda: now[0])
+        publisher.connect()
+        publisher.publish(messages("a"), connected=True)
+        now[0] += 60
+        relay.cut()
+        with pytest.raises(LinkDown):
+            publisher.publish(messages("b"), connected=True)
+        with pytest.raises(LinkDown, match="not connected"):
+            publisher.publish(messages("b"), connected=True)
+        assert relay.connections == 1
+        publisher.connect()
+        publisher.publish(messages("b"), connected=True)
+        assert relay.connections == 2
+
     def test_a_sender_that_does_not_publish_is_cut_off_by_the_broker(self, queue):
         publisher = Publisher(settings.EXCHANGE_URL, queue)
         publisher.publish(messages("a"))

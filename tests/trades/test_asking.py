@@ -8,17 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
 from exchange.intake import Report
-from exchange.link import LinkDown, Outgoing
+from exchange.link import LinkDown, Outgoing, Publisher, Queue
 from tests.trades import steps
 from trades import asking, leases, outgoing
 from trades.asking import Asking
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.services import park
+from trades.services import send as send_step
 from trades.services.ask import ask
 from trades.services.send import send
 from wallets.selectors import wallet_of
@@ -33,9 +35,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What goes out to the exchange: each message as it stands in the queue."""
     messages: Sent = []
 
-    def publish(window: Sequence[Outgoing]) -> None:
+    def publish(window: Sequence[Outgoing], *, connected: bool = False) -> None:
         messages.extend(json.loads(message.body) for message in window)
 
+    monkeypatch.setattr(outgoing.publisher, "connect", lambda: None)
     monkeypatch.setattr(outgoing.publisher, "publish", publish)
     return messages
 
@@ -207,6 +210,28 @@ class TestWhenItIsAsked:
         assert is_about(Trade.objects.get().ask_at, 15)
 
 
+class TestASenderThatIsFrozen:
+    def test_when_it_had_looked_whose_turn_it_is_sends_nothing_on_waking_up(
+        self, alice: Trader, share: Instrument, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The broker has cut it off. A new connection would carry what somebody else sends by now, or nobody may."""
+        publisher = Publisher(settings.EXCHANGE_URL, Queue("test.frozen"))
+        look = send_step._still_ours
+
+        def look_and_freeze(claims: Sequence[leases.Claim]) -> list[TradeRequest]:
+            rows = look(claims)
+            publisher.close()
+            return rows
+
+        monkeypatch.setattr(send_step, "publisher", publisher)
+        monkeypatch.setattr(send_step, "_still_ours", look_and_freeze)
+        pk = steps.place(alice)
+        taken = steps.run_to_booked()
+        with pytest.raises(LinkDown, match="not connected"):
+            send(taken, now=timezone.now())
+        assert request(pk).stage == "BOOKED"
+
+
 class TestAnUnknownOrder:
     def test_is_sent_again_in_the_same_words(self, alice: Trader, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(unknown(ask_about(sent_trade, sent), sent_trade))
@@ -342,6 +367,17 @@ class TestAKnownOrder:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
         assert (Trade.objects.get().desk, kinds(sent_trade)[-1]) == (None, "RECONCILED")
 
+    @pytest.mark.parametrize("said", ["no quantity", "unknown"])
+    def test_stays_on_the_desk_when_nothing_is_said_about_it(self, sent_trade: UUID, sent: Sent, said: str) -> None:
+        steps.tell(steps.report(sent_trade, "0"))
+        steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
+        steps.tell(steps.report(sent_trade, "4"))
+        question = ask_about(sent_trade, sent)
+        last = unknown(question, sent_trade) if said == "unknown" else answer(question, sent_trade, CumQty="")
+        steps.tell(last)
+        trade = Trade.objects.get()
+        assert (trade.desk and trade.desk["code"], trade.ask_at is None) == ("CUM_QTY_DIFFERS", False)
+
     def test_that_has_ended_is_asked_about_until_both_agree(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "4"))
         asking.ask_about_all()
@@ -425,6 +461,16 @@ class TestACancelBehindAParkedOrder:
         assert Trade.objects.get().status == "CANCELED"
         assert [request(parked_trade, seq).outcome for seq in (1, 2)] == ["CANCELED", "ACCEPTED"]
         assert wallet_of(alice.pk).blocked == 0
+
+    def test_is_told_once_that_it_never_arrived(self, parked_trade: UUID, sent: Sent) -> None:
+        """Nobody cancels, and the sweep goes on: what is said again and again is no news."""
+        parked_long_ago(parked_trade, 1)
+        for _ in range(3):
+            steps.tell(unknown(ask_about(parked_trade, sent), parked_trade))
+        assert kinds(parked_trade).count("NEVER_ARRIVED") == 1
+        assert request(parked_trade).ask_at is None
+        steps.cancel(parked_trade)
+        assert is_about(request(parked_trade).ask_at, 0)
 
     def test_believes_no_answer_while_somebody_may_be_sending(self, parked_trade: UUID, sent: Sent) -> None:
         steps.cancel(parked_trade)
@@ -515,11 +561,28 @@ class TestQueryFirst:
         assert (request(doubtful).stage, request(doubtful).ask_at) == ("BOOKED", None)
 
     def test_after_a_try_too(self, alice: Trader, share: Instrument, sent: Sent) -> None:
-        steps.place(alice)
-        taken = steps.run_to_booked()
-        TradeRequest.objects.update(tries=1)
-        send(taken, now=timezone.now())
+        """A worker may have died on it under the same lease; what never arrived goes out all the same."""
+        pk = steps.place(alice)
+        steps.attempt(send, steps.run_to_booked(), redelivered=True, stage=Stage.BOOKED)
         assert [message["Header"]["MsgType"] for message in sent] == ["H"]
+        steps.tell(unknown(sent[-1]["Body"], pk))
+        send_due(pk)
+        assert [message["Header"]["MsgType"] for message in sent] == ["H", "D"]
+
+    def test_after_a_batch_that_failed_too(
+        self, alice: Trader, share: Instrument, sent: Sent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both orders are outside, and then they cannot be noted as sent: neither goes out again without asking."""
+
+        def broken(*_: object, **__: object) -> None:
+            raise ValueError("a mistake of ours")
+
+        for _ in range(2):
+            steps.place(alice, quantity=1)
+        taken = steps.run_to_booked()
+        monkeypatch.setattr("trades.services.send.note_sent", broken)
+        steps.attempt(send, taken, redelivered=False, stage=Stage.BOOKED)
+        assert [message["Header"]["MsgType"] for message in sent] == ["D", "D", "H", "H"]
 
     def test_what_never_arrived_is_sent(self, doubtful: UUID, sent: Sent) -> None:
         steps.tell(unknown(sent[-1]["Body"], doubtful))
@@ -556,6 +619,14 @@ class TestQueryFirst:
         assert (row.parked["code"], row.stage, row.due_at) == ("UNCONFIRMED", "BOOKED", None)
         assert {message["Header"]["MsgType"] for message in sent} == {"H"}
         assert row.ask_at is not None
+
+    def test_from_the_desk_a_cancellation_ends_what_never_arrived(self, doubtful: UUID, sent: Sent) -> None:
+        for _ in range(4):
+            send_due(doubtful)
+        parked_long_ago(doubtful, 1)
+        steps.cancel(doubtful)
+        steps.tell(unknown(ask_about(doubtful, sent), doubtful))
+        assert [request(doubtful, seq).outcome for seq in (1, 2)] == ["CANCELED", "ACCEPTED"]
 
     def test_from_the_desk_an_answer_lets_it_go(self, doubtful: UUID, sent: Sent) -> None:
         for _ in range(4):

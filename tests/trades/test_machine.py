@@ -96,6 +96,7 @@ class Machine(RuleBasedStateMachine):
         self.example = steps.example()
         self.example.__enter__()
         self.link = pytest.MonkeyPatch()
+        self.link.setattr(outgoing.publisher, "connect", lambda: None)
         self.link.setattr(outgoing.publisher, "publish", self.publish)
         self.traders: list[Trader] = []
         self.cash: list[Decimal] = []
@@ -195,7 +196,7 @@ class Machine(RuleBasedStateMachine):
             for step in work:
                 attempt(step, claims, redelivered=False)
 
-    def publish(self, window: Sequence[Outgoing]) -> None:
+    def publish(self, window: Sequence[Outgoing], *, connected: bool = False) -> None:
         self.published += [json.loads(message.body) for message in window]
         if self.breaks:
             raise LinkDown("the confirms were lost")

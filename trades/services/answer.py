@@ -45,16 +45,19 @@ def _never_arrived(docket: Docket, row: TradeRequest, *, now: datetime) -> list[
     """The exchange has not got this request, and it is not under way: it may be sent, as if for the first time."""
     if row.outcome is not None:
         return []  # closed a moment ago, with its trade
-    row.unsent_claim = row.claim
-    docket.apply(lifecycle.NeverArrived(str(row.pk)), kind="NEVER_ARRIVED", at=now, request=row)
-    docket.hurry(row)
+    if row.stage == Stage.SENT or row.unsent_claim != row.claim:  # else it was said before
+        row.unsent_claim = row.claim
+        docket.apply(lifecycle.NeverArrived(str(row.pk)), kind="NEVER_ARRIVED", at=now, request=row)
+        docket.hurry(row)
     if row.parked is None:
         return []
+    if cancel := _waiting_cancel(docket, row):
+        return [_give_up(docket, row, cancel, now=now)]
     if row.parked["code"] == Code.UNCONFIRMED:
         docket.unpark(row, at=now)
-        return []
-    cancel = _waiting_cancel(docket, row)
-    return [_give_up(docket, row, cancel, now=now)] if cancel else []
+    elif row.ask_at is not None:
+        docket.stop_asking_about(row)
+    return []
 
 
 def _give_up(docket: Docket, row: TradeRequest, cancel: TradeRequest, *, now: datetime) -> Movement:
@@ -80,6 +83,8 @@ def _compare(docket: Docket, message: ExecutionReport, *, unknown: bool, now: da
     elif differs:
         docket.to_desk(differs, at=now)
         docket.ask_soon(patience(), at=now)  # something was reported while it answered, or lost again
+    elif desk and desk["code"] == Code.CUM_QTY_DIFFERS and (unknown or message.cum_qty is None):
+        docket.ask_soon(sweep(), at=now)  # not a word about it: that is no agreement
     else:
         if desk:
             docket.from_desk(at=now)

@@ -36,20 +36,24 @@ class Step(Protocol):
 def attempt(step: Step, claims: Sequence[Claim], *, redelivered: bool, stage: Stage | None = None) -> None:
     """Run `step` on `claims`; what it cannot do is given back or, when it failed alone too often, parked.
 
-    A redelivered batch may have killed its worker: each request then runs alone, its try counted before it begins, so
-    that the one to blame is found however the process dies. What is not at `stage`, where the step begins, it cannot
-    have died on.
+    A batch that failed, or that is redelivered and may have killed its worker: each request then runs alone, its try
+    counted before it begins, so that the one to blame is found however the process dies. What is not at `stage`, where
+    the step begins, it cannot have died on.
     """
     with bound_contextvars(step=step.__name__):
         if redelivered:
-            for claim in claims:
-                if _begin(claim, stage):
-                    _run(step, [claim], counted=True)
+            _run_each(step, claims, stage)
         else:
-            _run(step, claims, counted=False)
+            _run(step, claims, stage, counted=False)
 
 
-def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
+def _run_each(step: Step, claims: Sequence[Claim], stage: Stage | None) -> None:
+    for claim in claims:
+        if _begin(claim, stage):
+            _run(step, [claim], stage, counted=True)
+
+
+def _run(step: Step, claims: Sequence[Claim], stage: Stage | None, *, counted: bool) -> None:
     try:
         step(claims, now=timezone.now())
     except Exception as error:
@@ -59,9 +63,7 @@ def _run(step: Step, claims: Sequence[Claim], *, counted: bool) -> None:
                 _change_tries(claims[0], -1)
             leases.give_back(claims)
         elif len(claims) > 1:
-            middle = len(claims) // 2
-            _run(step, claims[:middle], counted=False)
-            _run(step, claims[middle:], counted=False)
+            _run_each(step, claims, stage)
         else:
             log.exception("step_failed", **_ids(claims[0]))
             if not counted:
@@ -85,6 +87,7 @@ def _count_or_park(docket: Docket, row: TradeRequest) -> bool:
         _park(docket, row, "the worker died on it")
         return False
     row.tries += 1
+    row.unsent_claim -= 1  # what was begun under this lease before may be outside, as if under one more
     docket.touch(row)
     return True
 

@@ -30,6 +30,7 @@ from trades.services.park import set_unconfirmed_aside
 def send(claims: Sequence[Claim], *, now: datetime) -> None:
     """Take requests from BOOKED to SENT. Raises LinkDown when the exchange link is away: nothing of it was noted."""
     for start in range(0, len(claims), WINDOW):
+        publisher.connect()  # before we look: frozen after it, we are cut off, and what we saw harms nobody
         window = _still_ours(claims[start : start + WINDOW])
         doubtful = [row for row in window if _must_ask_first(row)]
         sendable = [row for row in window if row not in doubtful]
@@ -37,7 +38,8 @@ def send(claims: Sequence[Claim], *, now: datetime) -> None:
             [
                 *(instruction(row, at=now) for row in sendable),
                 *(question(row.trade, row, Asking.about([row]), at=now) for row in doubtful),
-            ]
+            ],
+            connected=True,
         )
         if sendable:
             note_sent([row.pk for row in sendable], now=timezone.now())
@@ -62,11 +64,11 @@ def _still_ours(claims: Sequence[Claim]) -> list[TradeRequest]:
 
 def _must_ask_first(row: TradeRequest) -> bool:
     """Whether the request may be outside already, and the exchange would take it for another one if it came again."""
-    return settings.RESEND_POLICY == "query_first" and (_askings(row) > 0 or row.tries > 0)
+    return settings.RESEND_POLICY == "query_first" and _askings(row) > 0
 
 
 def _askings(row: TradeRequest) -> int:
-    """Under how many leases before this one the request may have been sent."""
+    """How often before now the request may have been sent: under each lease since it was not outside, and each try."""
     return row.claim - row.unsent_claim - 1
 
 
