@@ -369,7 +369,7 @@ class Explorer:
         return names[::-1]
 
 
-@pytest.mark.timeout(1_200)
+@pytest.mark.timeout(3_000)
 @pytest.mark.parametrize(("requests", "reports"), BOUNDS)
 @pytest.mark.parametrize("time_in_force", [TimeInForce.DAY, TimeInForce.GTC])
 def test_every_state_that_can_be_reached(
