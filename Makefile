@@ -9,6 +9,10 @@ PRODUCTION = $(NO_SERVERS) ENVIRONMENT=production ALLOWED_HOSTS=brokerage.exampl
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF
 DESCRIBE = $(NO_SERVERS) .venv/bin/python manage.py spectacular --validate --fail-on-warn
 
+# Whatever looks further when it may take longer.
+LONG_FORMS = tests/test_twins.py $(addprefix tests/trades/,lifecycle test_machine.py test_fees_add_up.py test_simulated.py \
+	test_reference.py) $(addprefix tests/exchange/,test_matching.py test_messages.py)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test proofs screenshots check openapi lock clean
 
@@ -29,7 +33,7 @@ test: setup ## run the tests on a PostgreSQL and a RabbitMQ of their own (ARGS="
 	@exec $(LOCAL) test $(ARGS)
 
 proofs: setup ## the long forms of the property, model and state machine tests
-	@PROOFS=1 $(LOCAL) test tests/trades/lifecycle tests/trades/test_machine.py tests/test_twins.py $(ARGS)
+	@PROOFS=1 $(LOCAL) test $(LONG_FORMS) $(ARGS)
 
 screenshots: setup ## take the pictures in docs/images afresh
 	@exec $(LOCAL) screenshots

@@ -1,10 +1,13 @@
 """Playing the pipeline by hand, one call per step, and the exchange with messages of its own."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from brokerage.models import Trader
@@ -24,6 +27,16 @@ from trades.services.validate import validate
 from wallets import services as wallets
 
 _numbers = itertools.count(1)
+
+
+@contextmanager
+def example() -> Iterator[None]:
+    """One example of a property: services may open their transactions in it, as in a test's, and nothing is left."""
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
 
 
 def caller(trader: Trader, **changes: Any) -> Caller:

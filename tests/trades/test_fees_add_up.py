@@ -81,9 +81,15 @@ plays = st.lists(
 
 
 @pytest.mark.django_db
+@pytest.mark.timeout(1_200)
 @given(terms=schedules, quantity=st.integers(1, 20), play=plays)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_to_the_paisa(share: Instrument, terms: Terms, quantity: int, play: list[tuple[int, Step]]) -> None:
+    with steps.example():
+        adds_up(terms, quantity, play)
+
+
+def adds_up(terms: Terms, quantity: int, play: list[tuple[int, Step]]) -> None:
     schedule = FeeSchedule.objects.create(
         name=f"schedule {next(_numbers)}", rate=terms.rate, minimum=terms.minimum, cap=terms.cap
     )

@@ -284,6 +284,75 @@ class TestCancelling:
         assert (trade(pk).status, trade(pk).requests.get(seq=2).outcome) == ("FILLED", "REJECTED")
 
 
+class TestTheChain:
+    """OrigClOrdID: what a request comes after, as the exchange is told when it is booked."""
+
+    def test_names_the_request_before_though_it_may_be_pending(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        for quantity in (12, 14):
+            steps.amend(pk, quantity=quantity)
+            steps.run_to_sent()
+        steps.cancel(pk)
+        steps.run_to_sent()
+        assert self.chain(pk) == [None, 1, 2, 3]
+
+    def test_leaves_out_what_was_refused_by_whomever(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.amend(pk, quantity=2000)
+        steps.run_to_sent()
+        steps.amend(pk, quantity=12)
+        steps.run_to_sent()
+        steps.tell(steps.cancel_reject(pk, seq=3))
+        steps.amend(pk, quantity=14)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "5", seq=4, OrderQty="14"))
+        steps.cancel(pk)
+        steps.run_to_sent()
+        assert self.chain(pk) == [None, None, 1, 1, 4]
+
+    @staticmethod
+    def chain(pk) -> list[int | None]:
+        """For each request the number of the one that its message refers to."""
+        requests = list(trade(pk).requests.order_by("seq"))
+        seqs = {str(request.pk): request.seq for request in requests}
+        bodies = [request.message["Body"] if request.message else {} for request in requests]
+        return [seqs.get(body.get("OrigClOrdID")) for body in bodies]
+
+
+class TestRestating:
+    """The exchange raises an order by itself: it is so, whether or not the trader can cover it."""
+
+    def test_a_purchase_is_held_with_money_that_the_house_lends(self, carol: Trader, share: Instrument) -> None:
+        steps.wallets_for(carol, "1000.00")
+        pk = steps.place(carol)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", OrderQty="15"))
+        wallet = wallet_of(carol.pk)
+        assert (wallet.balance, wallet.blocked, wallet.debt) == (Decimal(1500), Decimal(1500), Decimal(500))
+
+    def test_a_sale_is_held_with_shares_that_the_house_lends(self, carol: Trader, share: Instrument) -> None:
+        steps.holdings_for(carol, ACME=10)
+        pk = steps.place(carol, "SELL")
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", OrderQty="15"))
+        holding = holding_of(carol.pk, "ACME")
+        assert (holding.quantity, holding.blocked, holding.short) == (15, 15, 5)
+
+
+class TestDeclarationsOutOfOrder:
+    def test_a_suspension_older_than_what_ended_it_is_recorded_only(self, alice: Trader, share: Instrument) -> None:
+        pk = steps.place(alice)
+        steps.run_to_sent()
+        steps.tell(steps.report(pk, "D", TransactTime="20261123-10:02:00"))
+        steps.tell(steps.report(pk, "9", TransactTime="20261123-10:01:59.999"))
+        assert trade(pk).status == "NEW"
+        assert TradeEvent.objects.filter(kind="EXCHANGE_SUSPENDED").exists()
+        steps.tell(steps.report(pk, "9", TransactTime="20261123-10:02:00.001"))
+        assert trade(pk).status == "SUSPENDED"
+
+
 class TestTheTimeline:
     def test_has_every_step_and_is_counted_by_the_revision(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice, quantity=10)

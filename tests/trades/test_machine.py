@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -93,8 +93,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.example = transaction.atomic()
-        self.example._from_testcase = True  # the services' own transactions may open within it, as within a test's
+        self.example = steps.example()
         self.example.__enter__()
         self.link = pytest.MonkeyPatch()
         self.link.setattr(outgoing.publisher, "connect", lambda: None)
@@ -117,7 +116,6 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.link.undo()
-        transaction.set_rollback(True)
         self.example.__exit__(None, None, None)
 
     @initialize(bought=st.tuples(QUANTITIES, PRICES, LASTS), sold=st.tuples(QUANTITIES, PRICES, LASTS), how_far=HOW_FAR)

@@ -182,7 +182,10 @@ def after(state: State, event: Event) -> State:
 
 def must_hold(node: Node) -> None:
     state = node.state
-    assert lifecycle.status(state) in Status
+    status = lifecycle.status(state)
+    assert status in Status
+    if state.filled_quantity >= state.quantity:
+        assert status in (Status.FILLED, Status.PENDING_REPLACE, Status.PENDING_CANCEL)
     leaves = 0 if has_ended(state) else max(0, terms(state)[0] - state.filled_quantity)
     assert lifecycle.leaves(state) == leaves
     for order in orders(state):

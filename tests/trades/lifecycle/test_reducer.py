@@ -1,6 +1,7 @@
 """The reducer alone: what each event makes of the facts, and what must hold whatever comes in whatever order."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -216,6 +217,46 @@ class TestEnding:
         assert (status(day), leaves(day), hold(day)) == (Status.DONE_FOR_DAY, 0, 0)
         assert (status(lasting), leaves(lasting), hold(lasting)) == (Status.DONE_FOR_DAY, 10_000, 1_000_000)
         assert status(after(lasting, Report(Reported.RESTATED))) is Status.NEW
+
+    @pytest.mark.parametrize("end", [Reported.CANCELED, Reported.EXPIRED, Reported.REJECTED])
+    @pytest.mark.parametrize("other", [Reported.DONE_FOR_DAY, Reported.SUSPENDED])
+    def test_no_other_declaration_stands_beside_the_end_before_it_or_after(
+        self, end: Reported, other: Reported
+    ) -> None:
+        lasting = trade(time_in_force=TimeInForce.GTC)
+        for reports in ([end, other], [other, end], [other, end, Reported.RESTATED]):
+            state = after(lasting, *(Report(kind, "N") for kind in reports))
+            assert (status(state), leaves(state)) == (Status(end), 0)
+
+    def test_done_for_the_day_closes_every_open_request_of_a_day_order(self) -> None:
+        state = after(trade(), asked(Kind.AMEND, 2, 12_000), asked(Kind.CANCEL, 3), Report(Reported.DONE_FOR_DAY))
+        assert [request.outcome for request in state.requests] == ["ACCEPTED", "REJECTED", "REJECTED"]
+
+    def test_done_for_the_day_counts_only_while_something_is_open(self) -> None:
+        asleep = after(trade(time_in_force=TimeInForce.GTC), Report(Reported.DONE_FOR_DAY), fill(10_000))
+        assert (status(asleep), leaves(asleep), hold(asleep)) == (Status.FILLED, 0, 0)
+
+
+def declared(kind: Reported, minute: int | None) -> Report:
+    at = None if minute is None else datetime(2026, 11, 23, 10, minute, tzinfo=UTC)
+    return Report(kind, "N", at=at)
+
+
+class TestDeclarationsOutOfOrder:
+    @pytest.mark.parametrize("newest", [Reported.DONE_FOR_DAY, Reported.SUSPENDED, Reported.RESTATED])
+    @pytest.mark.parametrize("older", [Reported.DONE_FOR_DAY, Reported.SUSPENDED, Reported.RESTATED])
+    def test_an_older_one_is_not_applied(self, newest: Reported, older: Reported) -> None:
+        state = after(trade(), declared(newest, 2))
+        assert after(state, declared(older, 1)) == state
+
+    @pytest.mark.parametrize("minute", [2, 3, None])
+    def test_one_as_new_newer_or_without_a_time_is(self, minute: int | None) -> None:
+        woken = after(trade(), declared(Reported.SUSPENDED, 1), declared(Reported.RESTATED, 2))
+        assert status(after(woken, declared(Reported.SUSPENDED, minute))) is Status.SUSPENDED
+
+    def test_one_without_a_time_does_not_make_older_ones_count(self) -> None:
+        state = after(trade(), declared(Reported.RESTATED, 2), declared(Reported.RESTATED, None))
+        assert after(state, declared(Reported.SUSPENDED, 1)) == state
 
 
 EXECUTED = (Reported.FILL, Reported.CORRECTED, Reported.BUSTED)
