@@ -14,13 +14,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, Q, QuerySet, Value, When
-from django.db.models.functions import Now
+from django.db.models import Case, F, Func, Q, QuerySet, Value, When
+from django.db.models.functions import Greatest, Now
 from uuid_utils.compat import uuid7
 
 from brokerage.db import claim, lock, retrying
 from trades.lifecycle import Stage
-from trades.models import Trade, TradeRequest
+from trades.models import ReportsLost, Trade, TradeRequest
 from trades.schedule import patience, sweep
 from trades.selectors import first_id
 
@@ -99,9 +99,15 @@ def _take_requests(limit: int) -> list[UUID]:
 @retrying
 def _take_trades(limit: int) -> list[UUID]:
     with transaction.atomic(durable=True):
-        rows = claim(Trade.objects.filter(ask_at__lte=Now()).order_by("ask_at", "id").only("id"), limit)
+        rows = claim(Trade.objects.filter(ask_at__lte=_due_until()).order_by("ask_at", "id").only("id"), limit)
         Trade.objects.filter(pk__in=[row.pk for row in rows]).update(ask_at=Now() + sweep())
     return [row.pk for row in rows]
+
+
+def _due_until() -> Func:
+    """Up to which `ask_at` trades are due: now, or all of those that nobody asked about since reports may be lost."""
+    lost = ReportsLost.objects.order_by("-at").values_list(F("at") + sweep(), flat=True).first()
+    return Greatest(Now(), Value(lost)) if lost else Now()
 
 
 def _interval() -> Case:
@@ -119,11 +125,12 @@ def ask_about_all() -> None:
     """Have the exchange asked about everything now, and the intervals begin anew: reports may have been lost.
 
     That is each request without an answer, each open trade, and each trade so young that it may have ended in between.
+    Of the open trades, which may be a million, not one is written: see `_due_until`.
     """
-    young = first_id(time.time() - sweep().total_seconds())
+    ReportsLost.objects.create()
     _plan(unanswered(), ask_at=Now(), asked=0)
-    sent = Q(ask_at__isnull=False) | Q(hold_cash__gt=0) | Q(hold_shares__gt=0) | Q(id__gte=young, acked=True)
-    _plan(Trade.objects.filter(sent), ask_at=Now())
+    young = first_id(time.time() - sweep().total_seconds())
+    _plan(Trade.objects.filter(id__gte=young, acked=True, ask_at__isnull=True), ask_at=Now())
 
 
 def plan_forgotten() -> None:

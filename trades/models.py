@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from brokerage.money import PRICE_PLACES, ZERO, plain
 from trades.lifecycle import Kind, Outcome, Side, Stage, Status, TimeInForce
@@ -277,6 +278,15 @@ class WaitingRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.exec_id} waits for {self.exec_ref_id}"
+
+
+class ReportsLost(models.Model):
+    """A moment at which reports may have been lost: what was not asked about since is to be asked about now."""
+
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    def __str__(self) -> str:
+        return self.at.isoformat()
 
 
 class TradeEvent(models.Model):

@@ -82,7 +82,6 @@ class Consumer:
                 self._open()
                 metrics.exchange_link_up.labels(self._queue.name).set(1)
                 pause = BACK_OFF
-                self._close_gap()
                 while not self._stopping:
                     self._once()
             except ERRORS as error:
@@ -103,13 +102,14 @@ class Consumer:
         self._gap = is_missing(self._connection, self._queue) or self._gap
         channel = self._connection.channel()
         channel.auto_decode = False  # bytes stay bytes, whatever encoding the sender claims
+        self._channel = channel
+        self._close_gap()  # before the queue is made: if we die on it, it is missing the next time, too
         declare_with_peer(channel, self._queue)
         # Twice the batch: while one is handled, the next one is already here.
         channel.basic_qos(0, 2 * self._batch, False)
         # No on_cancel callback: a consumer cancelled by the broker (its queue was deleted) then raises, and the next
         # connection declares the queue anew.
         channel.basic_consume(self._queue.name, callback=self._on_message)
-        self._channel = channel
         log.info("link_up", queue=self._queue.name, address=self._connector.address)
 
     def _close_gap(self) -> None:

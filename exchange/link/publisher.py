@@ -149,7 +149,9 @@ class Publisher:
         # py-amqp would look for a "blocked" notice before each message, and spin if it found half a frame. A blocked
         # broker does not confirm, and that is noticed.
         self._connection.client_properties["capabilities"]["connection.blocked"] = False
-        missing = is_missing(self._connection, self._queue)
+        if is_missing(self._connection, self._queue):
+            self._queue_was_missing()  # before it is made: if this fails, it is missing the next time, too
+        self._used_at = self._clock()
         channel = self._connection.channel()
         declare_with_peer(channel, self._queue)
         channel.confirm_select()
@@ -160,9 +162,6 @@ class Publisher:
         self._tag, self._refused = 0, ""
         self._waiting.clear()
         self._channel = channel
-        self._used_at = self._clock()
-        if missing:
-            self._queue_was_missing()
         return channel
 
     def _wait_for_confirms(self, connection: amqp.Connection) -> None:

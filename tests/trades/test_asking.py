@@ -202,6 +202,15 @@ class TestWhenItIsAsked:
         assert set(asking.take_due(10)) == {sent_trade, opened, ended}
         assert request(sent_trade).asked == 0
 
+    def test_what_is_open_once_for_each_time_that_reports_may_be_lost(self, sent_trade: UUID) -> None:
+        steps.tell(steps.report(sent_trade, "0"))
+        assert asking.take_due(10) == []
+        asking.ask_about_all()
+        assert is_about(Trade.objects.get().ask_at, 600), "the trade is not written, only due"
+        assert [asking.take_due(10), asking.take_due(10)] == [[sent_trade], []]
+        asking.ask_about_all()
+        assert [asking.take_due(10), asking.take_due(10)] == [[sent_trade], []]
+
     def test_what_an_earlier_version_sent(self, sent_trade: UUID) -> None:
         TradeRequest.objects.update(ask_at=None)
         Trade.objects.update(ask_at=None)
