@@ -128,7 +128,8 @@ def ask_about_all() -> None:
     Of the open trades, which may be a million, not one is written: see `_due_until`.
     """
     ReportsLost.objects.create()
-    _plan(unanswered(), ask_at=Now(), asked=0)
+    later = Q(ask_at__gt=Now()) | Q(ask_at__isnull=True) | Q(asked__gt=0)  # begun again, it goes on where it was
+    _plan(unanswered().filter(later), ask_at=Now(), asked=0)
     young = first_id(time.time() - sweep().total_seconds())
     _plan(Trade.objects.filter(id__gte=young, acked=True, ask_at__isnull=True), ask_at=Now())
 

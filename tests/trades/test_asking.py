@@ -333,11 +333,14 @@ class TestAKnownOrder:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, latest=2))
         assert request(sent_trade, 2).stage == "SENT"
 
-    def test_proves_that_it_was_sent(self, alice: Trader, share: Instrument, sent: Sent) -> None:
+    @pytest.mark.parametrize("spelled", [str.lower, str.upper])
+    def test_proves_that_it_was_sent(
+        self, alice: Trader, share: Instrument, sent: Sent, spelled: Callable[[str], str]
+    ) -> None:
         """The sender died between publishing and noting it."""
         pk = steps.place(alice)
         steps.run_to_booked()
-        steps.tell(answer(ask_about(pk, sent), pk))
+        steps.tell(answer(ask_about(pk, sent), pk, ClOrdID=spelled(str(request(pk).pk))))
         assert (request(pk).stage, Trade.objects.get().status) == ("SENT", "PENDING_NEW")
         assert kinds(pk)[-1] == "EXCHANGE_STATUS"
 
@@ -450,6 +453,13 @@ class TestACancelBehindAParkedOrder:
         steps.run_to_booked()
         park.park(request(sent_trade, 2).pk, why="try", now=timezone.now())
         return sent_trade
+
+    def test_is_asked_about_less_and_less_often(self, parked_trade: UUID, sent: Sent) -> None:
+        parked_long_ago(parked_trade, 1)
+        ask_about(parked_trade, sent)
+        TradeRequest.objects.update(ask_at=timezone.now())
+        assert asking.take_due(10) == [parked_trade]
+        assert is_about(request(parked_trade).ask_at, 30)
 
     def test_waits_for_an_answer_but_not_for_ever(self, parked_trade: UUID) -> None:
         """Asked only when the lease that may still be running has ended for sure."""

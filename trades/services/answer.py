@@ -20,10 +20,15 @@ from trades.settling import Movement, movement
 _REJECTED, _UNKNOWN_ORDER = "8", "5"  # OrdStatus (39), OrdRejReason (103)
 
 
-def take_answer(docket: Docket, message: ExecutionReport, *, now: datetime) -> list[Movement]:
-    """Learn from what the exchange says about an order; returns what that moves in the books."""
+def take_answer(
+    docket: Docket, message: ExecutionReport, named: TradeRequest | None, *, now: datetime
+) -> list[Movement]:
+    """Learn from what the exchange says about an order; returns what that moves in the books.
+
+    `named` is the trade's request that the answer names: the newest that the exchange has got.
+    """
     unknown = (message.ord_status, message.ord_rej_reason) == (_REJECTED, _UNKNOWN_ORDER)
-    latest = None if unknown else docket.row(message.cl_ord_id or "")
+    latest = None if unknown else named
     if latest is not None and latest.outcome is None and latest.stage == Stage.BOOKED:
         event = lifecycle.Report(Reported.STATUS, str(latest.pk))
         docket.apply(event, kind="EXCHANGE_STATUS", at=now, request=latest)

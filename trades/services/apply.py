@@ -74,7 +74,8 @@ def apply_reports(reports: Sequence[Report]) -> None:
             elif isinstance(report.message, CancelReject):
                 movements += _cancel_reject(docket, report.message, now=now)
             elif report.message.exec_type is ExecType.ORDER_STATUS:
-                movements += take_answer(docket, report.message, now=now)
+                named = docket.row(_uuid(report.message.cl_ord_id) or "")
+                movements += take_answer(docket, report.message, named, now=now)
             else:
                 movements += _execution_report(docket, report, report.message, known, executions, now=now)
         post(movements)

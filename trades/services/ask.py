@@ -37,8 +37,7 @@ def ask(trade_ids: Sequence[UUID], *, until: datetime) -> None:
         except Exception as error:
             if not (is_passing(error) or isinstance(error, LinkDown)):
                 raise
-            log.warning("asking_given_up", trades=len(trade_ids) - start, error=str(error).strip())
-            return
+            log.warning("asking_given_up", error=str(error).strip())
 
 
 def _ask(trade_ids: Sequence[UUID], *, now: datetime) -> None:
@@ -54,7 +53,7 @@ def _ask(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     rows = unanswered().filter(trade__in=trades)
     asked_enough = rows.filter(parked__isnull=True, asked__gte=settings.PIPELINE["ASK_LIMIT"])
     set_unconfirmed_aside(asked_enough.values_list("pk", flat=True), now=now)
-    rows.update(asked=F("asked") + 1)
+    TradeRequest.objects.filter(trade__in=trades, ask_at__isnull=False).update(asked=F("asked") + 1)
 
 
 def _question(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> Outgoing | None:
