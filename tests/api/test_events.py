@@ -22,7 +22,7 @@ def events(client: APIClient, trade: dict[str, Any], **query: Any) -> Any:
 def test_tells_what_happened_and_what_it_moved(as_alice: APIClient, place: Place, share: Instrument) -> None:
     trade = place(quantity=10, price="100.00")
     steps.run_to_sent()
-    steps.tell(steps.fill(trade["trade_id"], 4, "99.50", ExecID="X1"))
+    steps.tell(steps.report(trade["trade_id"], "0"), steps.fill(trade["trade_id"], 4, "99.50", ExecID="X1"))
     answer = events(as_alice, trade).json()
     assert (answer["trade_id"], answer["reference"]) == (trade["trade_id"], trade["reference"])
     assert [entry["kind"] for entry in answer["results"]] == [
@@ -30,9 +30,10 @@ def test_tells_what_happened_and_what_it_moved(as_alice: APIClient, place: Place
         "VALIDATED",
         "BOOKED",
         "SENT",
+        "EXCHANGE_NEW",
         "EXCHANGE_FILL",
     ]
-    received, _, booked, _, filled = answer["results"]
+    received, _, booked, _, _, filled = answer["results"]
     assert received["seconds"] is None
     assert booked["seconds"] >= 0
     assert received["at"] == trade["created_at"]

@@ -28,6 +28,7 @@ def test_a_trade_is_followed_from_call_to_fill(outside: Outside) -> None:
     answer = outside.place(alice)
     trade = answer.json()
     [order] = outside.orders(1)
+    outside.report(ids(order) | {"ExecType": "0"})
     outside.report(ids(order) | {"ExecType": "F", "LastQty": "10", "LastPx": "100.00"})
     outside.wait_for_status(alice, trade["trade_id"], "FILLED")
     keys = {
@@ -36,7 +37,7 @@ def test_a_trade_is_followed_from_call_to_fill(outside: Outside) -> None:
         "trader_id": str(alice["trader_id"]),
     }
     # The last lines are written after the commit that shows the trade filled.
-    outside.wait(lambda: lines_about(outside, "reports", trade["trade_id"]), bool)
+    outside.wait(lambda: len(lines_about(outside, "reports", trade["trade_id"])), lambda count: count == 2)
     outside.wait(lambda: len(lines_about(outside, "worker", trade["trade_id"])), lambda count: count == 3)
     told = {role: lines_about(outside, role, trade["trade_id"]) for role in ROLES}
     for role in ROLES:
@@ -48,6 +49,7 @@ def test_a_trade_is_followed_from_call_to_fill(outside: Outside) -> None:
         "validate",
         "book",
         "send",
+        "apply",
         "apply",
     ]
     assert told["web"][0]["http_request_id"] == answer.headers["X-Request-Id"]
