@@ -41,7 +41,7 @@ from trades.lifecycle import (
     Withdrawn,
 )
 
-BOUNDS = [(4, 3), (3, 6)] if os.environ.get("PROOFS") else [(3, 5)]
+BOUNDS = [(3, 6)] if os.environ.get("PROOFS") else [(3, 5)]
 """How many requests, the first of them the NEW, and how many reports."""
 
 LIMIT = Decimal(100)
