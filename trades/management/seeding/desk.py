@@ -177,6 +177,8 @@ class Desk:
         planned = {docket.trade.pk: docket.plan_steps(at=docket.trade.updated_at) for docket in self._dockets}
         if unfinished := [pk for pk, plan in planned.items() if any(plan)]:
             raise AssertionError(f"left for the pipeline: {unfinished[:3]}")
+        for docket in self._dockets:
+            docket.trade.ask_at = None  # the exchange has never heard of it, and would say so
         self.cash.post()
         self.shares.post()
         insert_many([docket.trade for docket in self._dockets])
