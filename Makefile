@@ -1,7 +1,7 @@
 # From a fresh clone: `make up`, or `make demo`. Nothing is written outside this folder.
 
 PYTHON ?= python3
-LOCAL = .venv/bin/python -m brokerage.local
+LOCAL = .venv/bin/python -m config.devstack
 
 # What `check --deploy` is to find: production, with no server behind it.
 NO_SERVERS = DATABASE_URL=postgresql://nobody@127.0.0.1:1/none CELERY_BROKER_URL=amqp://nobody@127.0.0.1:1//
@@ -21,7 +21,7 @@ help: ## list the commands
 
 setup: # the virtual environment; every command brings it about by itself
 	@command -v "$(PYTHON)" >/dev/null || { echo "error: Python 3.11 or newer is needed ($(PYTHON) not found)" >&2; exit 1; }
-	@"$(PYTHON)" brokerage/local/bootstrap.py
+	@"$(PYTHON)" config/devstack/bootstrap.py
 
 up: setup ## run everything in the foreground, until Ctrl-C (PORT=8000, EXCHANGE=external, EXCHANGE_SCRIPTS=1)
 	@exec $(LOCAL) up

@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line. Talks to the stack that `STACK=` or `var/stack.json` names, unless the URLs are given."""
 
+import importlib
 import json
 import os
 import sys
@@ -38,6 +39,7 @@ def load_stack() -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     load_stack()
+    importlib.import_module("config.celery")  # commands publish tasks; its settings are those of the stack just loaded
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:

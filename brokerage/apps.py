@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from brokerage import logins
+from brokerage.observability import auth_log
 
 
 class BrokerageConfig(AppConfig):
@@ -8,4 +8,4 @@ class BrokerageConfig(AppConfig):
     verbose_name = "The firm"
 
     def ready(self) -> None:
-        logins.listen()
+        auth_log.listen()

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu import Exchange, Queue
 
-from brokerage import exposition
+from brokerage.observability import prometheus
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -111,7 +111,7 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_enable_soft_shutdown_on_idle=True,
     worker_hijack_root_logger=False,
-    beat_schedule={"audit-books": {"task": "trades.tasks.audit_books", "schedule": settings.AUDIT_INTERVAL}},
+    beat_schedule={"audit-books": {"task": "trades.tasks.audit_books", "schedule": settings.AUDIT_INTERVAL_S}},
 )
 # Read by Celery's Django fixup under this name only. Without it the database connection is closed around every task,
 # and logging in again costs more than the step.
@@ -135,14 +135,14 @@ def _drop_dead_connections(**_: Any) -> None:
 
 @signals.worker_init.connect
 def _forget_earlier_life(**_: Any) -> None:
-    exposition.forget_earlier_life()
+    prometheus.forget_earlier_life()
 
 
 @signals.worker_ready.connect
 def _serve_metrics(**_: Any) -> None:
-    exposition.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+    prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
 
 
 @signals.worker_process_shutdown.connect
 def _forget_child(**_: Any) -> None:
-    exposition.forget_child(exposition.writer())
+    prometheus.forget_child(prometheus.writer())

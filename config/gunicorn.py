@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from brokerage import exposition, logs
+from brokerage.observability import logging, prometheus
 
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 if os.environ.get("GUNICORN_ROLE") != "stream":  # an event loop has no use for threads
@@ -16,16 +16,16 @@ max_requests = 0
 preload_app = False
 control_socket_disable = True  # it would stand in the home directory
 accesslog = None  # the application logs one line per thing that happened
-logconfig_dict = logs.configuration(
+logconfig_dict = logging.configuration(
     json=os.environ.get("ENVIRONMENT") == "production", level=os.environ.get("LOG_LEVEL", "INFO")
 )
 
 
 def on_starting(server: Any) -> None:
     """Counters of an earlier life would be counted again."""
-    exposition.forget_earlier_life()
+    prometheus.forget_earlier_life()
 
 
 def child_exit(server: Any, worker: Any) -> None:
     """Keep what a worker that ended has counted, and drop its gauges."""
-    exposition.forget_child(worker.pid)
+    prometheus.forget_child(worker.pid)

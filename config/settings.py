@@ -8,9 +8,9 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from brokerage import exposition
 from brokerage.api import preface
-from brokerage.logs import configure_logging
+from brokerage.observability import prometheus
+from brokerage.observability.logging import configure_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -102,21 +102,23 @@ AMQP_SOCKET_SETTINGS = {socket.TCP_USER_TIMEOUT: 10_000}
 
 # --- The pipeline's timers and sizes (tests shorten the timers) ------------------------------------------------------
 PIPELINE = {
-    "BATCH": env.int("PIPELINE_BATCH", default=200),  # requests in one Celery chain
-    "IDLE_POLL": env.float("PIPELINE_IDLE_POLL", default=0.02),  # seconds between two looks when nothing is due
-    "GATHER": env.float("PIPELINE_GATHER", default=0.1),  # seconds after a batch that was not full: the next gathers
-    "LEASE": env.float("PIPELINE_LEASE", default=20.0),  # seconds until a claimed request is due again; doubles
-    "LEASE_MAX": env.float("PIPELINE_LEASE_MAX", default=30.0),
-    "GIVE_BACK": env.float("PIPELINE_GIVE_BACK", default=1.0),  # seconds until a request given back is due again
+    "BATCH": env.int("PIPELINE_BATCH", default=200),  # requests in one Celery chain, at most
+    "BATCH_LINGER_S": env.float("PIPELINE_BATCH_LINGER_S", default=0.1),  # rest after a batch that was not full
+    "IDLE_POLL_S": env.float("PIPELINE_IDLE_POLL_S", default=0.02),  # between two looks when nothing is due
+    "LEASE_S": env.float("PIPELINE_LEASE_S", default=20.0),  # until a leased request is due again; doubles
+    "LEASE_MAX_S": env.float("PIPELINE_LEASE_MAX_S", default=30.0),
+    "REQUEUE_DELAY_S": env.float("PIPELINE_REQUEUE_DELAY_S", default=1.0),  # until a request given back is due again
     "WORKERS": env.int("PIPELINE_WORKERS", default=2),  # Celery child processes in all
     "BATCHES_PER_WORKER": env.int("PIPELINE_BATCHES_PER_WORKER", default=4),  # in flight at most
-    "TRIES": env.int("PIPELINE_TRIES", default=3),  # a request that failed alone so often is parked
-    "UNCONFIRMED_AFTER": env.float("UNCONFIRMED_AFTER", default=15.0),  # seconds
-    "ASK_MAX": env.float("ASK_MAX", default=300.0),  # seconds between two askings about a request: 15, 30, 60 … this
-    "ASK_LIMIT": env.int("ASK_LIMIT", default=5),  # askings without an answer: then a person looks at the request
-    "ASK_SWEEP": env.float("ASK_SWEEP", default=600.0),  # seconds between two askings about an open trade
-    "ASK_RATE": env.int("ASK_RATE", default=200),  # askings in a second, of each dispatcher
-    "ASK_PATIENCE": env.float("ASK_PATIENCE", default=60.0),  # seconds a cancel waits for what became of a parked order
+    "MAX_ATTEMPTS": env.int("PIPELINE_MAX_ATTEMPTS", default=3),  # a request that failed alone so often is parked
+    "UNCONFIRMED_AFTER_S": env.float(
+        "UNCONFIRMED_AFTER_S", default=15.0
+    ),  # until the exchange is asked about a request
+    "STATUS_CHECK_MAX_INTERVAL_S": env.float("STATUS_CHECK_MAX_INTERVAL_S", default=300.0),  # 15, 30, 60 … at most this
+    "STATUS_CHECK_LIMIT": env.int("STATUS_CHECK_LIMIT", default=5),  # unanswered checks until a request is parked
+    "STATUS_CHECK_SWEEP_S": env.float("STATUS_CHECK_SWEEP_S", default=600.0),  # between two checks of an open trade
+    "STATUS_CHECKS_PER_S": env.int("STATUS_CHECKS_PER_S", default=200),  # of each dispatcher
+    "CANCEL_WAIT_S": env.float("CANCEL_WAIT_S", default=60.0),  # a cancel waits so long for word of a parked order
 }
 RESEND_POLICY = env("RESEND_POLICY", default="same_id")  # or query_first, if the exchange does not know ClOrdIDs again
 if RESEND_POLICY not in ("same_id", "query_first"):
@@ -126,8 +128,8 @@ if RESEND_POLICY not in ("same_id", "query_first"):
 AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
 METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics
-exposition.prepare()  # before the first metric is made
-AUDIT_INTERVAL = env.float("AUDIT_INTERVAL", default=300.0)  # seconds
+prometheus.prepare()  # before the first metric is made
+AUDIT_INTERVAL_S = env.float("AUDIT_INTERVAL_S", default=300.0)  # seconds
 
 # --- People and tokens -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokerage.User"

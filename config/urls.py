@@ -5,9 +5,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from knox.models import AuthToken
 
-from brokerage import exposition, health
-from brokerage.standing import Standing
-from trades import backlog
+from brokerage.observability import health, prometheus
+from brokerage.observability.gauges import Standing
+from trades.queries import gauges
 
 admin.site.site_header = admin.site.site_title = "Brokerage back office"
 admin.site.index_title = "Call-centre and operations"
@@ -24,7 +24,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),
-    path("metrics", exposition.page(Standing(backlog.figures)), name="metrics"),
+    path("metrics", prometheus.page(Standing(gauges.figures)), name="metrics"),
 ]
 
 handler400 = "brokerage.api.problems.bad_request"

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from brokerage.back_office import DASH, ReadOnlyAdmin, day_of
+from brokerage.admin.base import DASH, ReadOnlyAdmin, day_of
 from exchange.models import QuarantinedMessage
 
 

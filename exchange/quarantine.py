@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 from django.db import transaction
 
-from brokerage import metrics
+from brokerage.observability import metrics
 from exchange.models import Code, QuarantinedMessage
 
 log = structlog.get_logger(__name__)

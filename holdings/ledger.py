@@ -14,7 +14,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from brokerage.db import insert_many, lock, transaction_required, update_many
+from brokerage.db.bulk import insert_many, update_many
+from brokerage.db.locks import lock_rows
+from brokerage.db.transactions import transaction_required
 from holdings.amounts import positive, positive_or_zero, whole
 from holdings.models import LIMIT, Holding, HoldingEntry, Kind
 from holdings.selectors import with_keys
@@ -87,7 +89,7 @@ class Ledger:
             return cls(())
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [[trader_id for trader_id, _ in wanted], [symbol for _, symbol in wanted]])
-        holdings = lock(with_keys(wanted), "trader_id", "symbol")
+        holdings = lock_rows(with_keys(wanted), "trader_id", "symbol")
         if len(holdings) != len(wanted):
             unknown = {trader_id for trader_id, _ in wanted} - {holding.trader_id for holding in holdings}
             raise UnknownTraderError(f"no trader {', '.join(map(str, sorted(unknown)))}")

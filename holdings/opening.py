@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from brokerage.db import transaction_required
+from brokerage.db.transactions import transaction_required
 from holdings.amounts import positive
 
 _OPEN_FUNDED = """

@@ -6,7 +6,7 @@ from itertools import islice
 
 from django.db import transaction
 
-from brokerage.db import retrying
+from brokerage.db.transactions import retrying
 from holdings.ledger import Key, Ledger, Shortfall, UncoveredError, UnknownTraderError
 from holdings.models import HoldingEntry, Kind
 from holdings.opening import open_funded

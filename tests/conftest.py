@@ -9,10 +9,11 @@ from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from hypothesis import settings
 
+import config.celery  # noqa: F401  (tasks are published and run by this application)
 from brokerage.models import Instrument, Trader
 from holdings import services as holdings
 from tests.factories import InstrumentFactory, TraderFactory, UserFactory
-from trades.audit import discrepancies
+from trades.queries.audit import discrepancies
 from wallets import services as wallets
 
 pytest_plugins = ["tests.tools"]

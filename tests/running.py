@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from brokerage.local import procfs
-from brokerage.local.layout import ROOT, read_json
+from config.devstack import procfs
+from config.devstack.paths import ROOT, read_json
 
 OUR_VARIABLES = (
     "DATABASE_URL",
@@ -38,7 +38,7 @@ class RunningStack:
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "brokerage.local", "--var", str(self.var), "up"]
+        return [sys.executable, "-m", "config.devstack", "--var", str(self.var), "up"]
 
     @property
     def env(self) -> dict[str, str]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from brokerage.local import debian_programs
-from brokerage.local.debian_programs import Browser
-from brokerage.local.errors import StackError
-from brokerage.local.layout import DOWNLOADS
+from config.devstack import debian_programs
+from config.devstack.debian_programs import Browser
+from config.devstack.errors import StackError
+from config.devstack.paths import DOWNLOADS
 
 FETCH: dict[str, Callable[..., Any]] = {"promtool": debian_programs.promtool, "chromium": debian_programs.chromium}
 FOUND = pytest.StashKey[dict[str, Any]]()

@@ -22,15 +22,17 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bound_contextvars
 
-from brokerage.db import is_passing
-from exchange.intake import Intake
-from exchange.link import REPORTS, Consumer
-from trades import asking, leases, tasks
-from trades.leases import Batch
+from brokerage.db.transactions import is_transient
+from exchange.amqp import REPORTS, Consumer
+from exchange.inbound import Intake
+from trades import tasks
+from trades.core.instrumentation import tell_dispatched
+from trades.core.schedule import patience
 from trades.lifecycle import Stage
-from trades.schedule import patience
-from trades.services.apply import apply_reports
-from trades.telling import tell_dispatched
+from trades.reconciliation import due
+from trades.reports.apply import apply_reports
+from trades.steps import leases
+from trades.steps.leases import Batch
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +86,7 @@ def ask_once() -> int:
 
     Raises BrokerAwayError when the broker is away: the next asking of each is planned already.
     """
-    trade_ids = asking.take_due(settings.PIPELINE["ASK_RATE"])
+    trade_ids = due.take_due(settings.PIPELINE["STATUS_CHECKS_PER_S"])
     if trade_ids:
         until = timezone.now() + patience()  # a worker that finds it later leaves it to the next one
         arguments = {"trade_ids": [str(pk) for pk in trade_ids], "until": until.isoformat()}
@@ -106,14 +108,14 @@ def declare_queues() -> None:
 @bound_contextvars(step="dispatch")
 def dispatch_forever(stopping: Callable[[], bool]) -> None:
     """Dispatch until told to stop. An empty poll rests a moment; a broker or a database that is away is waited for."""
-    idle = pause = settings.PIPELINE["IDLE_POLL"]
+    idle = pause = settings.PIPELINE["IDLE_POLL_S"]
     declared = False
     ask_next = time.monotonic()
     while not stopping():
         try:
             if not declared:
                 declare_queues()
-                asking.plan_forgotten()
+                due.plan_forgotten()
                 declared = True
             if time.monotonic() >= ask_next:
                 ask_once()
@@ -121,9 +123,9 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
             dispatched = dispatch_once()
             pause = idle
             if dispatched < settings.PIPELINE["BATCH"]:
-                time.sleep(settings.PIPELINE["GATHER"] if dispatched else idle)
+                time.sleep(settings.PIPELINE["BATCH_LINGER_S"] if dispatched else idle)
         except (BrokerAwayError, *BROKER_ERRORS, DatabaseError, InterfaceError) as error:
-            if isinstance(error, DatabaseError) and not is_passing(error):
+            if isinstance(error, DatabaseError) and not is_transient(error):
                 raise
             log.warning("waiting", error=str(error).strip())
             close_old_connections()
@@ -134,4 +136,4 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 def report_consumer() -> Consumer:
     """The consumer of the exchange's reports: one is active, further copies stand by."""
     intake = Intake(REPORTS.name, apply_reports)
-    return Consumer(settings.EXCHANGE_URL, REPORTS, intake, after_gap=asking.ask_about_all)
+    return Consumer(settings.EXCHANGE_URL, REPORTS, intake, after_gap=due.ask_about_all)

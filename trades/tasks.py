@@ -8,14 +8,14 @@ from uuid import UUID
 import structlog
 from celery import Task, shared_task
 
-from trades import audit
-from trades.leases import Claim
 from trades.lifecycle import Stage
-from trades.services.ask import ask as ask_exchange
-from trades.services.attempt import attempt
-from trades.services.book import book as book_step
-from trades.services.send import send as send_step
-from trades.services.validate import validate as validate_step
+from trades.queries import audit
+from trades.reconciliation.query import ask as ask_exchange
+from trades.steps.book import book as book_step
+from trades.steps.leases import Claim
+from trades.steps.runner import attempt
+from trades.steps.send import send as send_step
+from trades.steps.validate import validate as validate_step
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerage import traders
-from brokerage.back_office import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
+from brokerage.admin.base import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
 from brokerage.models import Trader
 from wallets import selectors
 from wallets.models import Wallet, WalletEntry

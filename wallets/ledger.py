@@ -15,7 +15,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from brokerage.db import insert_many, lock, transaction_required, update_many
+from brokerage.db.bulk import insert_many, update_many
+from brokerage.db.locks import lock_rows
+from brokerage.db.transactions import transaction_required
 from brokerage.money import CURRENCY, plain
 from wallets.amounts import exact, positive, positive_or_zero
 from wallets.models import LIMIT, NOTHING, Kind, Wallet, WalletEntry
@@ -84,7 +86,7 @@ class Ledger:
             return cls(())
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [CURRENCY, ids])
-        wallets = lock(Wallet.objects.filter(trader_id__in=ids))
+        wallets = lock_rows(Wallet.objects.filter(trader_id__in=ids))
         if len(wallets) != len(ids):
             unknown = set(ids) - {wallet.trader_id for wallet in wallets}
             raise UnknownTraderError(f"no trader {', '.join(map(str, sorted(unknown)))}")

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db import connection
 
-from brokerage.db import transaction_required
+from brokerage.db.transactions import transaction_required
 from brokerage.money import CURRENCY
 from wallets.amounts import positive
 

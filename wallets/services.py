@@ -7,7 +7,7 @@ from itertools import islice
 
 from django.db import transaction
 
-from brokerage.db import retrying
+from brokerage.db.transactions import retrying
 from wallets.ledger import Ledger, Shortfall, UncoveredError, UnknownTraderError
 from wallets.models import Kind, WalletEntry
 from wallets.opening import open_funded

@@ -13,10 +13,10 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from brokerage.api.answers import UUID, ProblemAnswer, listed
 from brokerage.api.codes import PROBLEMS
 from brokerage.api.fields import Matching, OneOf, Text, WholeNumber, YesNo
 from brokerage.api.problems import CONTENT_TYPE, KINDS
+from brokerage.api.responses import UUID, ProblemAnswer, listed
 from brokerage.api.times import Moment
 
 Json = dict[str, Any]
@@ -84,7 +84,7 @@ class _Shape(OpenApiSerializerExtension):
 
 
 class _Shown(OpenApiSerializerFieldExtension):
-    target_class = "brokerage.api.answers.Shown"
+    target_class = "brokerage.api.responses.Shown"
 
     def get_name(self) -> str | None:
         return self.target.component or None
@@ -94,7 +94,7 @@ class _Shown(OpenApiSerializerFieldExtension):
 
 
 class _Answer(OpenApiSerializerExtension):
-    target_class = "brokerage.api.answers.Answer"
+    target_class = "brokerage.api.responses.Answer"
     match_subclasses = True
 
     def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:

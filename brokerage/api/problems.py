@@ -11,7 +11,7 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from brokerage.db import is_passing
+from brokerage.db.transactions import is_transient
 from brokerage.reasons import Reason
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ def _is_unavailable(error: Exception) -> bool:
     """Beyond the passing errors: statement timeouts, too many connections, a server that became a read-only standby."""
     if isinstance(error, (OperationalError, InterfaceError, InternalError)):
         return True
-    return isinstance(error, DatabaseError) and is_passing(error)
+    return isinstance(error, DatabaseError) and is_transient(error)
 
 
 def _content(request: HttpRequest, error: exceptions.APIException) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from brokerage.api.answers import MOMENT, TEXT, WHOLE, Answer, Shown
 from brokerage.api.documentation import InFormat
 from brokerage.api.fields import Nothing
 from brokerage.api.openapi import WITH_BODY, asked_example, example, refused, shown
+from brokerage.api.responses import MOMENT, TEXT, WHOLE, Answer, Shown
 from brokerage.api.sessions import Credentials
 
 

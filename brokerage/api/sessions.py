@@ -13,8 +13,8 @@ from brokerage.api.callers import known
 from brokerage.api.fields import Nothing, Shape, Text
 from brokerage.api.problems import Problem
 from brokerage.api.times import rfc3339
-from brokerage.logins import tell_logged_in, tell_logged_out
 from brokerage.models import User
+from brokerage.observability.auth_log import tell_logged_in, tell_logged_out
 
 
 class Credentials(Shape):

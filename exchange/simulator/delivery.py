@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from exchange.messages import ExecType, MsgType
-from exchange.simulator.agenda import Agenda
+from exchange.fix.messages import ExecType, MsgType
 from exchange.simulator.faults import Fault, Faults
 from exchange.simulator.journal import Journal
 from exchange.simulator.scripts import Script
+from exchange.simulator.timers import Agenda
 
 _ACKS = (ExecType.NEW, ExecType.REPLACED)
 _BEFORE_A_FILL = (*_ACKS, ExecType.PENDING_NEW, ExecType.PENDING_REPLACE)

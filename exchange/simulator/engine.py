@@ -6,25 +6,25 @@ from decimal import Decimal
 
 import structlog
 
-from exchange.messages import ExecType, MalformedMessage, MsgType
-from exchange.simulator.agenda import Agenda
-from exchange.simulator.contrary import Contrary
-from exchange.simulator.events import Events
+from exchange.fix.messages import ExecType, MalformedMessage, MsgType
+from exchange.simulator.fault_policy import Contrary
 from exchange.simulator.faults import NONE, Faults
-from exchange.simulator.floor import Floor
+from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal, JournalError
 from exchange.simulator.matching import Order
 from exchange.simulator.orders import (
     CANCELED,
     REJECTED,
-    MemberOrder,
+    ClientOrder,
     cancel_reject,
     execution_report,
     unknown_order,
 )
 from exchange.simulator.requests import Request, parse_request
 from exchange.simulator.rules import UNKNOWN_ORDER, refuse_change, refuse_order
-from exchange.simulator.shares import Share
+from exchange.simulator.scheduled_events import Events
+from exchange.simulator.timers import Agenda
+from exchange.simulator.venue import Floor
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +136,7 @@ class Engine:
         else:
             self._change(request, chain, order, now)
 
-    def _look_up(self, request: Request) -> tuple[str, MemberOrder | None]:
+    def _look_up(self, request: Request) -> tuple[str, ClientOrder | None]:
         """The chain a request belongs to and its order, if there is one.
 
         By OrigClOrdID, else by SecondaryClOrdID: when an earlier request of the chain was lost on its way, the later
@@ -148,9 +148,9 @@ class Engine:
                 return chain, order
         return request.trade_ref or named or request.cl_ord_id, None
 
-    def _new(self, request: Request, chain: str, known: MemberOrder | None, now: datetime) -> None:
+    def _new(self, request: Request, chain: str, known: ClientOrder | None, now: datetime) -> None:
         self.counts["orders"] += 1
-        order = MemberOrder(
+        order = ClientOrder(
             key=chain,
             # Its first report's number: an order refused as the second of its trade is not kept, its report is.
             order_id=f"{self._journal.born}-{self.floor.reports + 1}",
@@ -178,7 +178,7 @@ class Engine:
         self._events.play(order, now)
         self.floor.enter(order, now)
 
-    def _change(self, request: Request, chain: str, order: MemberOrder | None, now: datetime) -> None:
+    def _change(self, request: Request, chain: str, order: ClientOrder | None, now: datetime) -> None:
         """Answer a cancellation or an amendment."""
         is_cancel = request.msg_type == MsgType.ORDER_CANCEL_REQUEST
         self.counts["cancels" if is_cancel else "amendments"] += 1
@@ -198,7 +198,7 @@ class Engine:
             self._amend(request, order, now)
 
     def _refuse(
-        self, request: Request, chain: str, order: MemberOrder | None, why: tuple[str, str], now: datetime
+        self, request: Request, chain: str, order: ClientOrder | None, why: tuple[str, str], now: datetime
     ) -> None:
         reason, text = why
         response_to = _RESPONSE_TO[request.msg_type]
@@ -206,7 +206,7 @@ class Engine:
         script = self.floor.script(order) if order else None
         self.floor.add(chain, MsgType.ORDER_CANCEL_REJECT, request.cl_ord_id, body, script, now)
 
-    def _cancel(self, request: Request, order: MemberOrder, now: datetime) -> None:
+    def _cancel(self, request: Request, order: ClientOrder, now: datetime) -> None:
         self._pending(request, order, now)
         self.floor.books[order.symbol].remove(order)
         order.ended = CANCELED
@@ -214,7 +214,7 @@ class Engine:
         self.floor.report(order, ExecType.CANCELED, now, OrigClOrdID=orig)
         self.floor.keep(order)
 
-    def _amend(self, request: Request, order: MemberOrder, now: datetime) -> None:
+    def _amend(self, request: Request, order: ClientOrder, now: datetime) -> None:
         """Put other terms in force; they are there, or the amendment would have been refused."""
         quantity, price = request.quantity or 0, request.price or Decimal(0)
         self._pending(request, order, now)
@@ -252,7 +252,7 @@ class Engine:
         self._agenda.forget(order.key)
         self._journal.answer(chain=order.key, body=body, ord_status_req_id=asked)
 
-    def _pending(self, request: Request, order: MemberOrder, now: datetime) -> None:
+    def _pending(self, request: Request, order: ClientOrder, now: datetime) -> None:
         if self._pending_reports or self._contrary.says_pending(order):
             pending = _PENDING[request.msg_type]
             # While it works on a request, that is the status of the order, whatever else it is: the same code.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exchange.messages import ExecType
+from exchange.fix.messages import ExecType
 
 
 class Fault(StrEnum):

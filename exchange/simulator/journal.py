@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from exchange.simulator.orders import MemberOrder
-from exchange.wire import body_text
+from exchange.fix.wire import body_text
+from exchange.simulator.orders import ClientOrder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal (born TEXT NOT NULL);
@@ -127,15 +127,15 @@ class Journal:
         latest: str = self._db.execute(query, (chain,)).fetchone()[0]
         return latest
 
-    def save(self, orders: Iterable[MemberOrder]) -> None:
+    def save(self, orders: Iterable[ClientOrder]) -> None:
         """Write the orders as they are now."""
         self._db.executemany(_SAVE, map(_row, orders))
 
-    def order(self, key: str) -> MemberOrder | None:
+    def order(self, key: str) -> ClientOrder | None:
         row = self._db.execute("SELECT * FROM orders WHERE key = ?", (key,)).fetchone()
         return _order(row) if row else None
 
-    def open_orders(self) -> Iterator[MemberOrder]:
+    def open_orders(self) -> Iterator[ClientOrder]:
         """The orders that rest in a book, in the order of their priority."""
         query = "SELECT * FROM orders WHERE ended = '' AND filled < quantity ORDER BY priority"
         return map(_order, self._db.execute(query))
@@ -205,7 +205,7 @@ class Journal:
         self._db.execute("INSERT INTO set_aside (at, detail, body) VALUES (?, ?, ?)", (now.isoformat(), detail, body))
 
 
-def _row(order: MemberOrder) -> tuple[str | int | None, ...]:
+def _row(order: ClientOrder) -> tuple[str | int | None, ...]:
     """The columns of the table, in their order."""
     return (
         order.key,
@@ -225,5 +225,5 @@ def _row(order: MemberOrder) -> tuple[str | int | None, ...]:
     )
 
 
-def _order(row: sqlite3.Row) -> MemberOrder:
-    return MemberOrder(**(dict(row) | {"price": Decimal(row["price"])}))
+def _order(row: sqlite3.Row) -> ClientOrder:
+    return ClientOrder(**(dict(row) | {"price": Decimal(row["price"])}))

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from exchange.simulator.engine import Engine
+from exchange.simulator.instruments import Share
 from exchange.simulator.matching import BUY, GTC, SELL, Order
-from exchange.simulator.shares import Share
 
 LEVELS = 5
 DEPTH = 100_000

@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokerage.money import plain
-from exchange.messages import SIDES, ExecType
+from exchange.fix.messages import SIDES, ExecType
+from exchange.fix.wire import timestamp
 from exchange.simulator.matching import GTC, Order
 from exchange.simulator.requests import Request
-from exchange.wire import timestamp
 
 # OrdStatus (39), of an order that does not work
 OPEN = ""
@@ -20,7 +20,7 @@ EXPIRED = "C"
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class MemberOrder(Order):
+class ClientOrder(Order):
     """A member's order. `key` names its chain of requests: SecondaryClOrdID, or the first ClOrdID without one."""
 
     order_id: str
@@ -61,7 +61,7 @@ class MemberOrder(Order):
 
 
 def execution_report(
-    order: MemberOrder,
+    order: ClientOrder,
     exec_type: ExecType,
     *,
     exec_id: str,
@@ -96,7 +96,7 @@ def execution_report(
 
 
 def trade_report(
-    order: MemberOrder, quantity: int, price: Decimal, *, exec_id: str, now: datetime, filled: int
+    order: ClientOrder, quantity: int, price: Decimal, *, exec_id: str, now: datetime, filled: int
 ) -> dict[str, str]:
     """The body of an `8` about one fill of `order`."""
     numbers = {"LastQty": str(quantity), "LastPx": plain(price)}
@@ -104,7 +104,7 @@ def trade_report(
 
 
 def cancel_reject(
-    request: Request, order: MemberOrder | None, *, response_to: str, reason: str, text: str, now: datetime
+    request: Request, order: ClientOrder | None, *, response_to: str, reason: str, text: str, now: datetime
 ) -> dict[str, str]:
     """The body of a `9`: the amendment or cancellation `request` is refused."""
     body = {

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exchange.messages import LIMIT, SIDE_NAMES, TIME_IN_FORCE_NAMES, MalformedMessage, MsgType
-from exchange.wire import decode, identifier, price, quantity, required
+from exchange.fix.messages import LIMIT, SIDE_NAMES, TIME_IN_FORCE_NAMES, MalformedMessage, MsgType
+from exchange.fix.wire import decode, identifier, price, quantity, required
 
 _KNOWN = frozenset(
     {

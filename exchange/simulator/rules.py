@@ -1,9 +1,9 @@
 """Why the exchange refuses: a FIX code and a sentence, or None."""
 
-from exchange.messages import MsgType
-from exchange.simulator.orders import MemberOrder
+from exchange.fix.messages import MsgType
+from exchange.simulator.instruments import Share
+from exchange.simulator.orders import ClientOrder
 from exchange.simulator.requests import Request
-from exchange.simulator.shares import Share
 
 # OrdRejReason (103)
 UNKNOWN_SYMBOL = "1"
@@ -18,14 +18,14 @@ TOO_LATE = "0"
 UNKNOWN_ORDER = "1"
 
 
-def refuse_order(request: Request, share: Share | None, known: MemberOrder | None) -> tuple[str, str] | None:
+def refuse_order(request: Request, share: Share | None, known: ClientOrder | None) -> tuple[str, str] | None:
     """Why a new order is refused: OrdRejReason and a sentence. `known`: an order of the same SecondaryClOrdID."""
     if known is not None:
         return DUPLICATE_ORDER, f"SecondaryClOrdID names the order {known.order_id}"
     return _refuse_terms(request, share)
 
 
-def refuse_change(request: Request, share: Share | None, order: MemberOrder) -> tuple[str, str] | None:
+def refuse_change(request: Request, share: Share | None, order: ClientOrder) -> tuple[str, str] | None:
     """Why an amendment or a cancellation of `order` is refused: CxlRejReason and a sentence.
 
     A filled order may still be given a higher quantity; a halted share's orders may be cancelled.

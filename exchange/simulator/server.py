@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import amqp
 import structlog
 
-from exchange.link import ORDERS, REPORTS, WINDOW, Consumer, Delivery, LinkDown, Outgoing, Publisher, Queue
+from exchange.amqp import ORDERS, REPORTS, WINDOW, Consumer, Delivery, LinkDown, Outgoing, Publisher, Queue
+from exchange.fix.wire import BROKER, EXCHANGE, enclose
 from exchange.simulator.engine import Engine
 from exchange.simulator.faults import NONE, Fault, Faults
+from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal
 from exchange.simulator.market_maker import MarketMaker
-from exchange.simulator.shares import Share
-from exchange.wire import BROKER, EXCHANGE, enclose
 
 log = structlog.get_logger(__name__)
 

@@ -2,9 +2,9 @@
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from brokerage.api.answers import MOMENT, TEXT, UUID, WHOLE, Answer, PageAnswer, Shown, coded
 from brokerage.api.callers import OfTrader
 from brokerage.api.openapi import example, refused, shown
+from brokerage.api.responses import MOMENT, TEXT, UUID, WHOLE, Answer, PageAnswer, Shown, coded
 from holdings.api.views import EntryFilters
 from holdings.models import Kind
 

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from brokerage.models import Trader
 from tests.api.conftest import ORDER, client_of, pointers
-from trades.models import RequestKey, Trade, TradeRequest
+from trades.models import IdempotencyKey, Trade, TradeRequest
 
 URL = "/api/v1/trades"
 
@@ -92,7 +92,7 @@ class TestTheSameKey:
         key = {"Idempotency-Key": "one"}
         assert as_alice.post(URL, ORDER | {"quantity": 0}, headers=key).status_code == 400
         assert as_alice.patch(place, {"quantity": 10}, headers=key).status_code == 409
-        assert not RequestKey.objects.exists()
+        assert not IdempotencyKey.objects.exists()
         assert as_alice.patch(place, {"quantity": 11}, headers=key).status_code == 202
 
 

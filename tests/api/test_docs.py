@@ -10,8 +10,8 @@ import yaml
 from playwright.sync_api import Page, Route
 from rest_framework.test import APIClient
 
-from brokerage.local.debian_programs import Browser
 from brokerage.models import Trader
+from config.devstack.debian_programs import Browser
 from tests.api.described import described
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from rest_framework.test import APIClient
 
-from brokerage import health
+from brokerage.observability import health
 
 
 class TestLive:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from brokerage.models import Trader
 from tests.api.conftest import ORDER, client_of
-from trades.services import accept
+from trades.intake import accept
 
 URL = "/api/v1/trades"
 

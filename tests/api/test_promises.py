@@ -20,9 +20,9 @@ from tests.api.conftest import ORDER, client_of
 from tests.api.described import check, operations, resolved
 from tests.factories import InstrumentFactory, UserFactory
 from tests.trades import steps
-from trades import keys
+from trades.core.parking import park
+from trades.intake import idempotency
 from trades.models import TradeRequest
-from trades.services.park import park
 
 pytestmark = pytest.mark.django_db
 BODIES: dict[str, Any] = {"placeTrade": ORDER, "amendTrade": {"quantity": 20}, "logIn": {"username": "alice"}}
@@ -135,7 +135,7 @@ def test_a_problem_that_is_promised_happens(
     status: int,
     code: str,
 ) -> None:
-    monkeypatch.setattr(keys, "KEY_PATIENCE", "50ms")
+    monkeypatch.setattr(idempotency, "KEY_PATIENCE", "50ms")
     caller = Caller(as_alice, path, method, name, place()["trade_id"])
     answer = getattr(caller, code.lower())()
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content

@@ -16,9 +16,9 @@ from exchange.quarantine import quarantine
 from holdings import services as holdings
 from tests.back_office.conftest import STAFF, SignIn
 from tests.trades import steps
-from trades import backlog
-from trades.models import TradeRequest, WaitingRevision
-from trades.services.park import park
+from trades.core.parking import park
+from trades.models import PendingRevision, TradeRequest
+from trades.queries import gauges
 from wallets import services as wallets
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def waiting(alice: Trader, share: Instrument) -> None:
     steps.tell(*(steps.report(trade, "H", ExecRefID="unheard of") for trade in unanswered))
     status = {"ExecID": "0", "OrdStatus": "1", "CumQty": "7"}
     steps.tell(steps.report(unanswered[0], "I", **status))
-    WaitingRevision.objects.update(since=F("since") - timedelta(seconds=400))
+    PendingRevision.objects.update(since=F("since") - timedelta(seconds=400))
     TradeRequest.objects.update(sent_at=F("sent_at") - timedelta(seconds=300))
     put_aside = steps.place(alice, quantity=1)
     park(_request(put_aside), why="looks odd", now=timezone.now())
@@ -83,7 +83,7 @@ def cards(client: Client) -> Cards:
 @pytest.mark.breaks_the_books
 @pytest.mark.usefixtures("waiting", "lent")
 def test_each_figure_is_the_one_that_its_name_says() -> None:
-    figures = backlog.figures()
+    figures = gauges.figures()
     assert {name: round(figure, -1) if "seconds" in name else figure for name, figure in figures.items()} == {
         "brokerage_due_requests": 2,
         "brokerage_oldest_due_seconds": 100,
@@ -92,7 +92,7 @@ def test_each_figure_is_the_one_that_its_name_says() -> None:
         "brokerage_unconfirmed_requests": 2,
         "brokerage_oldest_unconfirmed_seconds": 300,
         "brokerage_parked_requests": 1,
-        "brokerage_trades_on_the_desk": 1,
+        "brokerage_reconciliation_breaks": 1,
         "brokerage_quarantined_messages": 4,
         "brokerage_waiting_revisions": 2,
         "brokerage_oldest_waiting_revision_seconds": 400,

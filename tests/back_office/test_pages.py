@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from brokerage import back_office
+from brokerage.admin import base
 from brokerage.models import FeeSchedule, Instrument, Trader, User
 from holdings.models import Holding, HoldingEntry
 from tests.back_office.conftest import SignIn, queries
@@ -251,7 +251,7 @@ class TestBigTables:
         assert "3 traders" in page
         assert "3 results" not in page
         assert "1 result " in text(agent, "/admin/brokerage/trader/", q="alice")
-        monkeypatch.setattr(back_office, "MOST_COUNTED", 2)
+        monkeypatch.setattr(base, "MOST_COUNTED", 2)
         assert "2+ traders" in text(agent, "/admin/brokerage/trader/")
 
     def test_every_list_and_page_takes_few_queries_however_much_there_is(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from brokerage import exposition
-from brokerage.local.layout import ROOT
+from brokerage.observability import prometheus
+from config.devstack.paths import ROOT
 
 BEGIN = """
 import os, sys
@@ -65,7 +65,7 @@ class TestFullDisk:
         run(tmp_path, f"fill(1); metrics.audit_discrepancies.set(0)\n{grow}")
         files = {file.name.split("_")[0]: file.stat() for file in tmp_path.iterdir()}
         assert files.keys() == {"counter", "gauge"}
-        assert files["counter"].st_size > exposition.FIRST_BLOCKS
+        assert files["counter"].st_size > prometheus.FIRST_BLOCKS
         assert all(file.st_blocks * 512 >= file.st_size for file in files.values())
 
     def test_costs_numbers_only_until_there_is_room(self, tmp_path: Path) -> None:
@@ -107,6 +107,6 @@ def test_a_gauge_that_nobody_has_set_is_not_shown(tmp_path: Path) -> None:
 
 def test_a_role_that_shares_no_folder_serves_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    exposition.serve("127.0.0.1", 0)
+    prometheus.serve("127.0.0.1", 0)
     with pytest.raises(ImproperlyConfigured, match="PROMETHEUS_MULTIPROC_DIR"):
-        exposition.serve("127.0.0.1", 9100)
+        prometheus.serve("127.0.0.1", 9100)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from brokerage.local.layout import ROOT
-from brokerage.local.ports import HOST, is_free
-from brokerage.local.readiness import answers
-from brokerage.logs import HIDDEN, configuration, redact
+from brokerage.observability.logging import HIDDEN, configuration, redact
+from config.devstack.paths import ROOT
+from config.devstack.ports import HOST, is_free
+from config.devstack.readiness import answers
 
 NOBODY = {
     "ENVIRONMENT": "production",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from brokerage import standing
-from brokerage.metrics import DATABASE_UP
-from brokerage.standing import Figures, Standing
+from brokerage.observability import gauges
+from brokerage.observability.gauges import Figures, Standing
+from brokerage.observability.metrics import DATABASE_UP
 
 FIGURES = {"brokerage_due_requests": 3.0}
 
@@ -37,14 +37,14 @@ class Database:
 
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Database:
-    monkeypatch.setattr(standing, "PATIENCE", 0.3)
+    monkeypatch.setattr(gauges, "PATIENCE", 0.3)
     return Database()
 
 
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """What was read is good for nothing a moment later."""
-    return lambda: monkeypatch.setattr(standing, "KEEP", 0.0)
+    return lambda: monkeypatch.setattr(gauges, "KEEP", 0.0)
 
 
 def test_a_database_that_answers(database: Database) -> None:

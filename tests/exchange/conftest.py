@@ -7,7 +7,7 @@ import kombu
 import pytest
 from django.conf import settings
 
-from exchange.link import Queue, declare
+from exchange.amqp import Queue, declare
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from exchange.messages import (
+from exchange.fix.messages import (
     CancelReject,
     ExecType,
     ExecutionReport,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from exchange.link import Queue
+from exchange.amqp import Queue
 from exchange.simulator.faults import NONE, Faults
+from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal
 from exchange.simulator.server import Server
-from exchange.simulator.shares import Share
 
 TEST = {
     "TEST": Share("TEST", Decimal("0.01"), 1, Decimal(100), Decimal(50)),

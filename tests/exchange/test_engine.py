@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from exchange.messages import parse
+from exchange.fix.messages import parse
+from exchange.fix.wire import enclose
 from exchange.simulator.engine import Engine
+from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal, JournalInUse
 from exchange.simulator.market_maker import MarketMaker
-from exchange.simulator.shares import Share
-from exchange.wire import enclose
 from tests.exchange.exchange_spec import ExchangeSpec, Member, amend, ask, cancel, kinds, new, of
 
 NOW = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exchange.messages import parse
+from exchange.fix.messages import parse
 from exchange.simulator.faults import Fault, Faults
 from tests.exchange.exchange_spec import ExchangeSpec, Member, amend, ask, cancel, kinds, new, of
 from tests.exchange.test_engine import NOW, Desk, query

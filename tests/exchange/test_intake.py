@@ -3,8 +3,8 @@
 import pytest
 from django.db import OperationalError
 
-from exchange.intake import Intake
-from exchange.link import Delivery
+from exchange.amqp import Delivery
+from exchange.inbound import Intake
 from exchange.models import Code, QuarantinedMessage
 from exchange.quarantine import quarantine
 from tests.exchange.test_messages import FILL, message

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 
-from exchange.link import ORDERS, REPORTS, WINDOW, Consumer, LinkDown, Outgoing, Publisher, declare
+from exchange.amqp import ORDERS, REPORTS, WINDOW, Consumer, LinkDown, Outgoing, Publisher, declare
 from tests.exchange.relay import Relay
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.messages import (
+from exchange.fix.messages import (
     CancelReject,
     ExecType,
     ExecutionReport,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from exchange.messages import parse
+from exchange.fix.messages import parse
 from exchange.simulator.market_maker import MarketMaker
 from exchange.simulator.scripts import Script, script_of
 from tests.exchange.exchange_spec import ExchangeSpec, Member, amend, ask, cancel, kinds, new

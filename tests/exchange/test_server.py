@@ -16,8 +16,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from exchange.link import WINDOW, Outgoing, Publisher
-from exchange.messages import parse
+from exchange.amqp import WINDOW, Outgoing, Publisher
+from exchange.fix.messages import parse
 from exchange.simulator.faults import NONE, Fault, Faults
 from exchange.simulator.journal import Journal
 from tests.exchange.exchange_spec import ExchangeSpec, Member, ask, cancel, fresh, new

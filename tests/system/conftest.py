@@ -5,8 +5,8 @@ import pytest
 from tests.running import RunningStack
 from tests.system.outside import Outside
 
-SHORT_LEASES = {"PIPELINE_LEASE": "3", "PIPELINE_LEASE_MAX": "5"}
-SHORT_TIMERS = {"UNCONFIRMED_AFTER": "3", "ASK_PATIENCE": "6", **SHORT_LEASES}
+SHORT_LEASES = {"PIPELINE_LEASE_S": "3", "PIPELINE_LEASE_MAX_S": "5"}
+SHORT_TIMERS = {"UNCONFIRMED_AFTER_S": "3", "CANCEL_WAIT_S": "6", **SHORT_LEASES}
 """Seconds, so that a test has not to wait as long as a person would."""
 
 
@@ -14,7 +14,7 @@ SHORT_TIMERS = {"UNCONFIRMED_AFTER": "3", "ASK_PATIENCE": "6", **SHORT_LEASES}
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A running stack whose exchange is played by the test, which leaves some orders without an answer for ever."""
     stack = RunningStack(
-        tmp_path_factory.mktemp("system") / "var", EXCHANGE="external", ASK_LIMIT="1000", **SHORT_LEASES
+        tmp_path_factory.mktemp("system") / "var", EXCHANGE="external", STATUS_CHECK_LIMIT="1000", **SHORT_LEASES
     )
     try:
         stack.wait_until_ready()

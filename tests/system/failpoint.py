@@ -63,7 +63,7 @@ class FailpointConfig(AppConfig):
     name = "tests.system.failpoint"
 
     def ready(self) -> None:
-        from trades.services import send  # noqa: PLC0415  (models are not there before)
+        from trades.steps import send  # noqa: PLC0415  (models are not there before)
 
         failpoint, note_sent = Failpoint(settings.VAR_DIR), send.note_sent
 

@@ -119,7 +119,7 @@ class TestTheSimulator:
 def park_in_doubt(outside: Outside, trade_id: str) -> None:
     """As if the sender had died before it noted the order as sent, and a person had taken it out of the pipeline."""
     outside.query(
-        "UPDATE trades_traderequest SET stage = 'BOOKED', sent_at = NULL, ask_at = NULL, due_at = now() + '1 hour'"
+        "UPDATE trades_traderequest SET stage = 'BOOKED', sent_at = NULL, check_at = NULL, due_at = now() + '1 hour'"
         " WHERE trade_id = %s RETURNING 1",
         trade_id,
     )

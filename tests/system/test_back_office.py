@@ -9,9 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from brokerage.local.debian_programs import Browser
-from brokerage.local.player import answer, log_in
-from brokerage.local.screenshots import log_in_to_back_office
+from config.devstack.debian_programs import Browser
+from config.devstack.demo_client import answer, log_in
+from config.devstack.screenshots import log_in_to_back_office
 from tests.running import RunningStack
 from tests.system.outside import Outside
 

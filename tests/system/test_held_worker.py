@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from brokerage.local.layout import ROOT
+from config.devstack.paths import ROOT
 from tests.running import RunningStack
 from tests.system.failpoint import Failpoint
 from tests.system.outside import Outside
@@ -30,7 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         tmp_path_factory.mktemp("held") / "var",
         EXCHANGE="external",
         DJANGO_SETTINGS_MODULE="tests.system.failpoint_settings",
-        UNCONFIRMED_AFTER="600",  # an exchange that is started late is not asked about it
+        UNCONFIRMED_AFTER_S="600",  # an exchange that is started late is not asked about it
     )
     try:
         stack.wait_until_ready()

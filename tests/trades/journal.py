@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from exchange.messages import ExecType, ExecutionReport
+from exchange.fix.messages import ExecType, ExecutionReport
 
 REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 

@@ -11,19 +11,20 @@ from django.db import transaction
 from django.utils import timezone
 
 from brokerage.models import Trader
-from exchange.intake import Report
-from exchange.messages import encode, parse
+from exchange.fix.messages import encode, parse
+from exchange.inbound import Report
 from holdings import services as holdings
-from trades import leases, selectors
-from trades.keys import Caller
+from trades.intake import accept
+from trades.intake.accept import Order
+from trades.intake.idempotency import Caller
 from trades.lifecycle import Stage
 from trades.models import Trade
-from trades.services import accept, send
-from trades.services.accept import Order
-from trades.services.apply import apply_reports
-from trades.services.attempt import attempt
-from trades.services.book import book
-from trades.services.validate import validate
+from trades.queries import selectors
+from trades.reports.apply import apply_reports
+from trades.steps import leases, send
+from trades.steps.book import book
+from trades.steps.runner import attempt
+from trades.steps.validate import validate
 from wallets import services as wallets
 
 _numbers = itertools.count(1)

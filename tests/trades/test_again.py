@@ -12,13 +12,14 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
-from exchange.link import LinkDown
+from exchange.amqp import LinkDown
 from exchange.models import QuarantinedMessage
 from tests.trades import steps
-from trades import leases
+from trades.core import parking
 from trades.lifecycle import Stage
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
-from trades.services import apply, park, send
+from trades.reports import apply
+from trades.steps import leases, send
 from wallets.selectors import wallet_of
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +36,7 @@ class TestTheStageGuard:
     def test_a_batch_whose_lease_was_taken_over_does_nothing(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
         [(request_id, claim)] = steps.claims(Stage.RECEIVED)
-        TradeRequest.objects.update(claim=claim + 1)
+        TradeRequest.objects.update(lease=claim + 1)
         steps.validate([(request_id, claim)], now=timezone.now())
         assert TradeRequest.objects.get().stage == "RECEIVED"
 
@@ -260,7 +261,7 @@ class TestTries:
         for redelivered in (False, True):
             steps.attempt(away, taken, redelivered=redelivered)
         row = TradeRequest.objects.get()
-        assert (row.tries, row.parked) == (0, None)
+        assert (row.attempts, row.parked) == (0, None)
         assert row.due_at < timezone.now() + timedelta(seconds=2)
 
     def test_what_kills_its_worker_is_found_alone(self, alice: Trader, share: Instrument) -> None:
@@ -284,13 +285,13 @@ class TestTries:
         for _ in range(4):
             steps.attempt(steps.validate, taken, redelivered=True, stage=Stage.RECEIVED)
         row = TradeRequest.objects.get()
-        assert (row.tries, row.parked) == (0, None)
+        assert (row.attempts, row.parked) == (0, None)
 
     def test_an_amendment_waits_behind_a_parked_order(self, alice: Trader, share: Instrument) -> None:
         """Sent before it, the exchange would refuse it. A cancellation goes on."""
         pk = steps.place(alice)
         [(request_id, _)] = steps.run_to_booked()
-        park.park(UUID(request_id), why="looked at", now=timezone.now())
+        parking.park(UUID(request_id), why="looked at", now=timezone.now())
         steps.amend(pk, quantity=12)
         assert leases.claim_due(10) == []
         steps.cancel(pk)
@@ -305,7 +306,7 @@ class TestTries:
 
 class TestAppendOnly:
     @pytest.mark.parametrize(
-        "table", ["trades_execution", "trades_exchangereport", "trades_tradeevent", "trades_requestkey"]
+        "table", ["trades_execution", "trades_exchangereport", "trades_tradeevent", "trades_idempotencykey"]
     )
     @pytest.mark.parametrize(
         "statement", ["TRUNCATE {} CASCADE", "DELETE FROM {}", "UPDATE {} SET trade_id = trade_id"]

@@ -12,17 +12,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
-from exchange.intake import Report
-from exchange.link import LinkDown, Outgoing, Publisher, Queue
+from exchange.amqp import LinkDown, Outgoing, Publisher, Queue
+from exchange.inbound import Report
 from tests.trades import steps
-from trades import asking, leases, outgoing
-from trades.asking import Asking
+from trades.core import gateway, parking
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeEvent, TradeRequest
-from trades.services import park
-from trades.services import send as send_step
-from trades.services.ask import ask
-from trades.services.send import send
+from trades.reconciliation import due
+from trades.reconciliation.due import Asking
+from trades.reconciliation.query import ask
+from trades.steps import leases
+from trades.steps import send as send_step
+from trades.steps.send import send
 from wallets.selectors import wallet_of
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +39,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     def publish(window: Sequence[Outgoing], *, connected: bool = False) -> None:
         messages.extend(json.loads(message.body) for message in window)
 
-    monkeypatch.setattr(outgoing.publisher, "connect", lambda: None)
-    monkeypatch.setattr(outgoing.publisher, "publish", publish)
+    monkeypatch.setattr(gateway.publisher, "connect", lambda: None)
+    monkeypatch.setattr(gateway.publisher, "publish", publish)
     return messages
 
 
@@ -109,22 +110,22 @@ def is_due(row: TradeRequest) -> bool:
 
 class TestWhenItIsAsked:
     def test_a_request_without_an_answer_after_15_seconds(self, sent_trade: UUID) -> None:
-        assert is_about(request(sent_trade).ask_at, 15)
-        assert asking.take_due(10) == []
-        TradeRequest.objects.update(ask_at=timezone.now())
-        assert asking.take_due(10) == [sent_trade]
-        assert asking.take_due(10) == []
+        assert is_about(request(sent_trade).check_at, 15)
+        assert due.take_due(10) == []
+        TradeRequest.objects.update(check_at=timezone.now())
+        assert due.take_due(10) == [sent_trade]
+        assert due.take_due(10) == []
 
     def test_an_answered_request_not_at_all(self, sent_trade: UUID) -> None:
         steps.tell(steps.report(sent_trade, "0"))
-        assert request(sent_trade).ask_at is None
+        assert request(sent_trade).check_at is None
 
     def test_again_and_again_with_growing_intervals(self, sent_trade: UUID, sent: Sent) -> None:
         waited = []
         for _ in range(7):
-            TradeRequest.objects.update(ask_at=timezone.now())
-            asking.take_due(10)
-            waited.append(round((request(sent_trade).ask_at - timezone.now()).total_seconds()))
+            TradeRequest.objects.update(check_at=timezone.now())
+            due.take_due(10)
+            waited.append(round((request(sent_trade).check_at - timezone.now()).total_seconds()))
             ask_about(sent_trade, sent)
         assert waited == [15, 30, 60, 120, 240, 300, 300]
 
@@ -138,9 +139,9 @@ class TestWhenItIsAsked:
         def publish(window: object) -> None:
             raise LinkDown("nobody there")
 
-        monkeypatch.setattr(outgoing.publisher, "publish", publish)
+        monkeypatch.setattr(gateway.publisher, "publish", publish)
         ask([sent_trade], until=timezone.now() + timedelta(seconds=15))
-        assert request(sent_trade).asked == 0
+        assert request(sent_trade).checks == 0
 
     def test_not_by_a_worker_that_hears_of_it_too_late(self, sent_trade: UUID, sent: Sent) -> None:
         sent.clear()
@@ -149,74 +150,74 @@ class TestWhenItIsAsked:
 
     def test_an_open_trade_every_ten_minutes(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(steps.report(sent_trade, "0"))
-        assert is_about(Trade.objects.get().ask_at, 600)
-        Trade.objects.update(ask_at=timezone.now())
-        assert asking.take_due(10) == [sent_trade]
-        assert is_about(Trade.objects.get().ask_at, 600)
+        assert is_about(Trade.objects.get().check_at, 600)
+        Trade.objects.update(check_at=timezone.now())
+        assert due.take_due(10) == [sent_trade]
+        assert is_about(Trade.objects.get().check_at, 600)
 
     def test_not_more_at_once_than_it_may(self, alice: Trader, share: Instrument) -> None:
         for _ in range(3):
             steps.place(alice, quantity=1)
         steps.run_to_sent()
-        TradeRequest.objects.update(ask_at=timezone.now())
-        Trade.objects.update(ask_at=timezone.now())
-        assert len(asking.take_due(2)) == 2
+        TradeRequest.objects.update(check_at=timezone.now())
+        Trade.objects.update(check_at=timezone.now())
+        assert len(due.take_due(2)) == 2
 
     def test_a_trade_that_is_over_not_any_more(self, sent_trade: UUID) -> None:
         steps.tell(steps.fill(sent_trade, 10, "100.00"))
-        assert Trade.objects.get().ask_at is None
+        assert Trade.objects.get().check_at is None
 
     def test_a_trade_that_a_bust_opened_again(self, sent_trade: UUID) -> None:
         steps.tell(steps.fill(sent_trade, 10, "100.00", ExecID="X1"))
         steps.tell(steps.report(sent_trade, "H", ExecRefID="X1"))
-        assert is_about(Trade.objects.get().ask_at, 600)
+        assert is_about(Trade.objects.get().check_at, 600)
 
     def test_a_trade_that_never_was_outside_not_at_all(self, alice: Trader, share: Instrument, sent: Sent) -> None:
         pk = steps.place(alice)
         ask([pk], until=timezone.now() + timedelta(seconds=15))
         assert sent == []
-        assert Trade.objects.get().ask_at is None
+        assert Trade.objects.get().check_at is None
 
     def test_a_trade_of_which_a_report_knows_an_execution_that_we_do_not(self, sent_trade: UUID, sent: Sent) -> None:
         """The fill was lost with a queue, and then the order was cancelled: it has ended, and still is asked about."""
         steps.tell(steps.report(sent_trade, "0"))
         steps.tell(steps.report(sent_trade, "4", OrdStatus="4", CumQty="3"))
         trade = Trade.objects.get()
-        assert (trade.status, is_about(trade.ask_at, 15)) == ("CANCELED", True)
+        assert (trade.status, is_about(trade.check_at, 15)) == ("CANCELED", True)
         steps.tell(steps.fill(sent_trade, 3, "100.00", resend=True))
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, OrdStatus="4", CumQty="3"))
-        assert Trade.objects.get().ask_at is None
+        assert Trade.objects.get().check_at is None
 
     def test_soon_a_trade_of_which_a_bust_waits_for_its_execution_even_if_it_ends(self, sent_trade: UUID) -> None:
         steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "H", ExecRefID="X9"))
-        assert is_about(Trade.objects.get().ask_at, 15)
+        assert is_about(Trade.objects.get().check_at, 15)
         steps.tell(steps.report(sent_trade, "4"))
-        assert is_about(Trade.objects.get().ask_at, 15)
+        assert is_about(Trade.objects.get().check_at, 15)
 
     def test_everything_at_once_when_reports_may_be_lost(self, alice: Trader, sent_trade: UUID, sent: Sent) -> None:
         """The trade that has ended, too: it is so young that something may have been said about it since."""
         opened, ended = sent_order(alice), sent_order(alice)
         steps.tell(steps.report(opened, "0"), steps.fill(ended, 10, "100.00"))
         ask_about(sent_trade, sent)
-        asking.ask_about_all()
-        assert set(asking.take_due(10)) == {sent_trade, opened, ended}
-        assert request(sent_trade).asked == 0
+        due.ask_about_all()
+        assert set(due.take_due(10)) == {sent_trade, opened, ended}
+        assert request(sent_trade).checks == 0
 
     def test_what_is_open_once_for_each_time_that_reports_may_be_lost(self, sent_trade: UUID) -> None:
         steps.tell(steps.report(sent_trade, "0"))
-        assert asking.take_due(10) == []
-        asking.ask_about_all()
-        assert is_about(Trade.objects.get().ask_at, 600), "the trade is not written, only due"
-        assert [asking.take_due(10), asking.take_due(10)] == [[sent_trade], []]
-        asking.ask_about_all()
-        assert [asking.take_due(10), asking.take_due(10)] == [[sent_trade], []]
+        assert due.take_due(10) == []
+        due.ask_about_all()
+        assert is_about(Trade.objects.get().check_at, 600), "the trade is not written, only due"
+        assert [due.take_due(10), due.take_due(10)] == [[sent_trade], []]
+        due.ask_about_all()
+        assert [due.take_due(10), due.take_due(10)] == [[sent_trade], []]
 
     def test_what_an_earlier_version_sent(self, sent_trade: UUID) -> None:
-        TradeRequest.objects.update(ask_at=None)
-        Trade.objects.update(ask_at=None)
-        asking.plan_forgotten()
-        assert is_about(request(sent_trade).ask_at, 15)
-        assert is_about(Trade.objects.get().ask_at, 15)
+        TradeRequest.objects.update(check_at=None)
+        Trade.objects.update(check_at=None)
+        due.plan_forgotten()
+        assert is_about(request(sent_trade).check_at, 15)
+        assert is_about(Trade.objects.get().check_at, 15)
 
 
 class TestASenderThatIsFrozen:
@@ -245,7 +246,7 @@ class TestAnUnknownOrder:
     def test_is_sent_again_in_the_same_words(self, alice: Trader, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(unknown(ask_about(sent_trade, sent), sent_trade))
         new = request(sent_trade)
-        assert (new.stage, new.outcome, new.sent_at, new.ask_at) == ("BOOKED", None, None, None)
+        assert (new.stage, new.outcome, new.sent_at, new.check_at) == ("BOOKED", None, None, None)
         assert is_due(new)
         assert (Trade.objects.get().status, wallet_of(alice.pk).blocked) == ("BOOKED", Decimal("1000.00"))
         send_due(sent_trade)
@@ -299,14 +300,14 @@ class TestAnUnknownOrder:
         steps.tell(steps.report(sent_trade, "0"))
         steps.tell(unknown(ask_about(sent_trade, sent), sent_trade))
         trade = Trade.objects.get()
-        assert (trade.status, trade.desk["code"]) == ("NEW", "ORDER_NOT_KNOWN")
+        assert (trade.status, trade.recon_break["code"]) == ("NEW", "ORDER_NOT_KNOWN")
 
     def test_that_has_ended_is_nobodys_business(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "4"))
-        asking.ask_about_all()
+        due.ask_about_all()
         steps.tell(unknown(ask_about(sent_trade, sent), sent_trade))
         trade = Trade.objects.get()
-        assert (trade.desk, trade.ask_at) == (None, None)
+        assert (trade.recon_break, trade.check_at) == (None, None)
 
 
 class TestAKnownOrder:
@@ -351,7 +352,7 @@ class TestAKnownOrder:
         end = answer(ask_about(sent_trade, sent), sent_trade, CumQty="6")
         steps.tell(ack, lost, steps.fill(sent_trade, 2, "98.00", ExecID="X2", resend=True), end)
         trade = Trade.objects.get()
-        assert (trade.filled_quantity, trade.desk) == (6, None)
+        assert (trade.filled_quantity, trade.recon_break) == (6, None)
         assert wallet_of(alice.pk).balance == Decimal("99408.00")
 
     def test_with_other_executions_is_for_a_person(self, sent_trade: UUID, sent: Sent) -> None:
@@ -359,14 +360,17 @@ class TestAKnownOrder:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
         trade = Trade.objects.get()
         assert (trade.filled_quantity, trade.status) == (4, "PARTIALLY_FILLED")
-        assert (trade.desk["code"], trade.desk["details"]) == ("CUM_QTY_DIFFERS", {"ours": 4, "theirs": 7})
-        assert is_about(trade.ask_at, 15)
+        assert (trade.recon_break["code"], trade.recon_break["details"]) == (
+            "CUM_QTY_DIFFERS",
+            {"ours": 4, "theirs": 7},
+        )
+        assert is_about(trade.check_at, 15)
 
     def test_is_asked_about_on_when_it_ends(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
-        Trade.objects.update(ask_at=timezone.now() + timedelta(minutes=9))
+        Trade.objects.update(check_at=timezone.now() + timedelta(minutes=9))
         steps.tell(steps.report(sent_trade, "4"))
-        assert is_about(Trade.objects.get().ask_at, 540)
+        assert is_about(Trade.objects.get().check_at, 540)
 
     def test_is_told_once_to_that_person(self, sent_trade: UUID, sent: Sent) -> None:
         for _ in range(3):
@@ -377,7 +381,7 @@ class TestAKnownOrder:
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
         steps.tell(steps.fill(sent_trade, 7, "100.00"))
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, CumQty="7"))
-        assert (Trade.objects.get().desk, kinds(sent_trade)[-1]) == (None, "RECONCILED")
+        assert (Trade.objects.get().recon_break, kinds(sent_trade)[-1]) == (None, "RECONCILED")
 
     @pytest.mark.parametrize("said", ["no quantity", "unknown"])
     def test_stays_on_the_desk_when_nothing_is_said_about_it(self, sent_trade: UUID, sent: Sent, said: str) -> None:
@@ -388,17 +392,17 @@ class TestAKnownOrder:
         last = unknown(question, sent_trade) if said == "unknown" else answer(question, sent_trade, CumQty="")
         steps.tell(last)
         trade = Trade.objects.get()
-        assert (trade.desk and trade.desk["code"], trade.ask_at is None) == ("CUM_QTY_DIFFERS", False)
+        assert (trade.recon_break and trade.recon_break["code"], trade.check_at is None) == ("CUM_QTY_DIFFERS", False)
 
     def test_that_has_ended_is_asked_about_until_both_agree(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "4"))
-        asking.ask_about_all()
+        due.ask_about_all()
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, OrdStatus="4", CumQty="3"))
-        assert is_about(Trade.objects.get().ask_at, 0)
+        assert is_about(Trade.objects.get().check_at, 0)
         steps.tell(steps.fill(sent_trade, 3, "100.00", resend=True))
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, OrdStatus="4", CumQty="3"))
         trade = Trade.objects.get()
-        assert (trade.filled_quantity, trade.desk, trade.ask_at) == (3, None, None)
+        assert (trade.filled_quantity, trade.recon_break, trade.check_at) == (3, None, None)
 
 
 class TestAnAskingThatIsNotAnswered:
@@ -408,7 +412,7 @@ class TestAnAskingThatIsNotAnswered:
             ask_about(sent_trade, sent)
         assert request(sent_trade).parked["code"] == "UNCONFIRMED"
         assert wallet_of(alice.pk).blocked == Decimal("1000.00")
-        assert request(sent_trade).ask_at is not None
+        assert request(sent_trade).check_at is not None
 
     def test_does_not_hold_up_what_follows(self, sent_trade: UUID, sent: Sent) -> None:
         for _ in range(6):
@@ -431,9 +435,9 @@ class TestAnAskingThatIsNotAnswered:
     def test_is_asked_at_once_when_a_person_says_so(self, sent_trade: UUID, sent: Sent) -> None:
         for _ in range(6):
             ask_about(sent_trade, sent)
-        assert park.unpark(request(sent_trade).pk, now=timezone.now())
+        assert parking.unpark(request(sent_trade).pk, now=timezone.now())
         row = request(sent_trade)
-        assert (row.parked, row.asked, is_about(row.ask_at, 0)) == (None, 0, True)
+        assert (row.parked, row.checks, is_about(row.check_at, 0)) == (None, 0, True)
 
 
 class TestACancelBehindAParkedOrder:
@@ -442,7 +446,7 @@ class TestACancelBehindAParkedOrder:
         """Booked, and then parked: nobody knows whether it is outside."""
         pk = steps.place(alice)
         steps.run_to_booked()
-        park.park(request(pk).pk, why="try", now=timezone.now())
+        parking.park(request(pk).pk, why="try", now=timezone.now())
         return pk
 
     @pytest.fixture
@@ -451,26 +455,26 @@ class TestACancelBehindAParkedOrder:
         steps.tell(steps.report(sent_trade, "0"))
         steps.amend(sent_trade, quantity=12)
         steps.run_to_booked()
-        park.park(request(sent_trade, 2).pk, why="try", now=timezone.now())
+        parking.park(request(sent_trade, 2).pk, why="try", now=timezone.now())
         return sent_trade
 
     def test_is_asked_about_less_and_less_often(self, parked_trade: UUID, sent: Sent) -> None:
         parked_long_ago(parked_trade, 1)
         ask_about(parked_trade, sent)
-        TradeRequest.objects.update(ask_at=timezone.now())
-        assert asking.take_due(10) == [parked_trade]
-        assert is_about(request(parked_trade).ask_at, 30)
+        TradeRequest.objects.update(check_at=timezone.now())
+        assert due.take_due(10) == [parked_trade]
+        assert is_about(request(parked_trade).check_at, 30)
 
     def test_waits_for_an_answer_but_not_for_ever(self, parked_trade: UUID) -> None:
         """Asked only when the lease that may still be running has ended for sure."""
         steps.cancel(parked_trade)
-        assert is_about(request(parked_trade, 1).ask_at, 30)
+        assert is_about(request(parked_trade, 1).check_at, 30)
         assert is_about(request(parked_trade, 2).due_at, 90)
 
     def test_asks_at_once_about_what_was_parked_long_ago(self, parked_trade: UUID) -> None:
         parked_long_ago(parked_trade, 1)
         steps.cancel(parked_trade)
-        assert is_about(request(parked_trade, 1).ask_at, 0)
+        assert is_about(request(parked_trade, 1).check_at, 0)
         assert is_about(request(parked_trade, 2).due_at, 60)
 
     def test_ends_a_trade_that_never_arrived(self, alice: Trader, parked_trade: UUID, sent: Sent) -> None:
@@ -487,9 +491,9 @@ class TestACancelBehindAParkedOrder:
         for _ in range(3):
             steps.tell(unknown(ask_about(parked_trade, sent), parked_trade))
         assert kinds(parked_trade).count("NEVER_ARRIVED") == 1
-        assert request(parked_trade).ask_at is None
+        assert request(parked_trade).check_at is None
         steps.cancel(parked_trade)
-        assert is_about(request(parked_trade).ask_at, 0)
+        assert is_about(request(parked_trade).check_at, 0)
 
     def test_believes_no_answer_while_somebody_may_be_sending(self, parked_trade: UUID, sent: Sent) -> None:
         steps.cancel(parked_trade)
@@ -516,13 +520,13 @@ class TestACancelBehindAParkedOrder:
 
     def test_stands_behind_when_the_order_is_put_back_to_work(self, parked_trade: UUID) -> None:
         steps.cancel(parked_trade)
-        park.unpark(request(parked_trade, 1).pk, now=timezone.now())
+        parking.unpark(request(parked_trade, 1).pk, now=timezone.now())
         assert is_due(request(parked_trade, 1))
         assert request(parked_trade, 2).due_at is None
 
     def test_ends_a_trade_that_was_parked_before_it_was_booked(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)
-        park.park(request(pk).pk, why="try", now=timezone.now())
+        parking.park(request(pk).pk, why="try", now=timezone.now())
         steps.cancel(pk)
         assert Trade.objects.get().status == "CANCELED"
 
@@ -531,7 +535,7 @@ class TestACancelBehindAParkedOrder:
         steps.tell(steps.report(sent_trade, "0"))
         steps.amend(sent_trade, quantity=12)
         doings: list[Callable[[], object]] = [
-            lambda: park.park(request(sent_trade, 2).pk, why="try", now=timezone.now()),
+            lambda: parking.park(request(sent_trade, 2).pk, why="try", now=timezone.now()),
             lambda: steps.cancel(sent_trade),
         ]
         for do in doings if parked_first else reversed(doings):
@@ -577,7 +581,7 @@ class TestQueryFirst:
 
     def test_under_a_later_lease_it_is_asked(self, doubtful: UUID, sent: Sent) -> None:
         assert [message["Header"]["MsgType"] for message in sent] == ["H"]
-        assert (request(doubtful).stage, request(doubtful).ask_at) == ("BOOKED", None)
+        assert (request(doubtful).stage, request(doubtful).check_at) == ("BOOKED", None)
 
     def test_after_a_try_too(self, alice: Trader, share: Instrument, sent: Sent) -> None:
         """A worker may have died on it under the same lease; what never arrived goes out all the same."""
@@ -599,7 +603,7 @@ class TestQueryFirst:
         for _ in range(2):
             steps.place(alice, quantity=1)
         taken = steps.run_to_booked()
-        monkeypatch.setattr("trades.services.send.note_sent", broken)
+        monkeypatch.setattr("trades.steps.send.note_sent", broken)
         steps.attempt(send, taken, redelivered=False, stage=Stage.BOOKED)
         assert [message["Header"]["MsgType"] for message in sent] == ["D", "D", "H", "H"]
 
@@ -619,7 +623,7 @@ class TestQueryFirst:
         old = sent[-1]["Body"]
         steps.tell(unknown(old, doubtful))
         with monkeypatch.context() as patch:
-            patch.setattr("trades.services.send.note_sent", lambda *_, **__: None)
+            patch.setattr("trades.steps.send.note_sent", lambda *_, **__: None)
             send_due(doubtful)
         steps.tell(unknown(old, doubtful))
         send_due(doubtful)
@@ -637,7 +641,7 @@ class TestQueryFirst:
         row = request(doubtful)
         assert (row.parked["code"], row.stage, row.due_at) == ("UNCONFIRMED", "BOOKED", None)
         assert {message["Header"]["MsgType"] for message in sent} == {"H"}
-        assert row.ask_at is not None
+        assert row.check_at is not None
 
     def test_from_the_desk_a_cancellation_ends_what_never_arrived(self, doubtful: UUID, sent: Sent) -> None:
         for _ in range(4):
@@ -657,13 +661,13 @@ class TestQueryFirst:
 
 class TestTheNameOfAnAsking:
     def test_comes_back_as_it_went(self) -> None:
-        rows = [TradeRequest(seq=seq, claim=seq * 7) for seq in (1, 3)]
+        rows = [TradeRequest(seq=seq, lease=seq * 7) for seq in (1, 3)]
         there = Asking.about(rows)
         assert Asking.read(str(there)) == there
         assert all(there.covers(row) for row in rows)
-        assert not there.covers(TradeRequest(seq=1, claim=8))
-        assert not there.covers(TradeRequest(seq=2, claim=7))
+        assert not there.covers(TradeRequest(seq=1, lease=8))
+        assert not there.covers(TradeRequest(seq=2, lease=7))
 
     def test_fits_into_an_id_of_the_link(self) -> None:
-        rows = [TradeRequest(seq=10**5 + n, claim=10**5) for n in range(40)]
+        rows = [TradeRequest(seq=10**5 + n, lease=10**5) for n in range(40)]
         assert len(str(Asking.about(rows))) <= 128

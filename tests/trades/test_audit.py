@@ -12,8 +12,8 @@ from django.db import connection
 
 from brokerage.models import Instrument, Trader
 from tests.trades import steps
-from trades.audit import discrepancies
 from trades.models import Execution, Trade, TradeRequest
+from trades.queries.audit import discrepancies
 
 pytestmark = [pytest.mark.django_db, pytest.mark.breaks_the_books]
 

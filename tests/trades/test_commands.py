@@ -14,8 +14,8 @@ from django.utils import timezone
 from brokerage.models import Instrument, Trader, User
 from holdings.selectors import holding_of
 from tests.trades import steps
+from trades.core.parking import set_unconfirmed_aside
 from trades.models import Trade, TradeRequest
-from trades.services.park import set_unconfirmed_aside
 from wallets.selectors import wallet_of
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +85,7 @@ class TestParking:
         call_command("unpark", str(pk), stdout=StringIO())
         row = TradeRequest.objects.get()
         assert (row.stage, row.parked) == ("SENT", None)
-        assert row.ask_at <= timezone.now()
+        assert row.check_at <= timezone.now()
 
     def test_says_when_there_is_nothing_to_do(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

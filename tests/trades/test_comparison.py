@@ -9,12 +9,13 @@ from uuid import UUID
 import pytest
 
 from brokerage.models import Trader
-from exchange.messages import encode, parse
+from exchange.fix.messages import encode, parse
 from tests.trades import steps
-from trades import lifecycle, timeline, wording
-from trades.comparison import differences, misses_execution
+from trades import lifecycle
+from trades.core.consistency import differences, misses_execution
 from trades.lifecycle import Kind, Outcome, Request, Side, Stage, State, Status, TimeInForce
 from trades.models import Trade, TradeEvent
+from trades.queries import descriptions, timeline
 
 NOW = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
 HUNDRED = Decimal(100)
@@ -201,7 +202,7 @@ class TestIsNotedAndNotObeyed:
     def test_in_words(self, trade: UUID) -> None:
         steps.tell(steps.report(trade, "0", CumQty="9", OrdStatus="2"))
         entry = timeline.read(trade).entries[-1]
-        assert wording.sentence(Trade.objects.get(pk=trade), entry.event, entry.request) == (
+        assert descriptions.sentence(Trade.objects.get(pk=trade), entry.event, entry.request) == (
             "Odd: the exchange's last report has other figures than we have; ours count"
             " (status PARTIALLY_FILLED, the exchange says FILLED; filled quantity 4, the exchange says 9)"
         )

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from brokerage.models import FeeSchedule, Trader
 from holdings.selectors import holding_of
 from tests.trades import steps
-from trades import timeline
 from trades.models import Trade
+from trades.queries import timeline
 from wallets import services as wallet_services
 from wallets.selectors import entries_of, wallet_of
 

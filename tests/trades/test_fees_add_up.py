@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from brokerage.models import FeeSchedule, Instrument, Trader
 from tests.trades import steps
 from tests.trades.journal import Terms
-from trades.audit import discrepancies
+from trades.queries.audit import discrepancies
 from wallets import services as wallet_services
 from wallets.selectors import wallet_of
 

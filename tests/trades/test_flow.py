@@ -10,9 +10,9 @@ from django.utils import timezone
 from brokerage.models import Instrument, Trader
 from holdings.selectors import holding_of
 from tests.trades import steps
-from trades import leases
+from trades.intake.accept import ConflictError
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
-from trades.services.accept import ConflictError
+from trades.steps import leases
 from wallets.selectors import wallet_of
 
 pytestmark = pytest.mark.django_db

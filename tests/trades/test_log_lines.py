@@ -14,9 +14,9 @@ from structlog.typing import EventDict
 from brokerage.models import Instrument, Trader
 from tests.trades import steps
 from trades import pipeline
+from trades.core import parking
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeRequest
-from trades.services import park
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +43,7 @@ class TestOneTrade:
         pk = steps.place(alice)
         steps.run_to_booked()
         [row] = TradeRequest.objects.all()
-        steps.attempt(noting_sent, [(str(row.pk), row.claim)], redelivered=False)
+        steps.attempt(noting_sent, [(str(row.pk), row.lease)], redelivered=False)
         steps.tell(steps.report(pk, "0"))
         steps.tell(steps.fill(pk, 10, "100.00"))
         assert [(line["event"], line["step"], line.get("report"), line.get("status")) for line in lines] == [
@@ -78,8 +78,8 @@ class TestOneTrade:
     def test_parked_by_staff_and_put_back(self, alice: Trader, share: Instrument, lines: list[EventDict]) -> None:
         pk = steps.place(alice)
         [row] = TradeRequest.objects.all()
-        park.park(row.pk, why="Mrs Patel rang", now=timezone.now())
-        park.unpark(row.pk, now=timezone.now())
+        parking.park(row.pk, why="Mrs Patel rang", now=timezone.now())
+        parking.unpark(row.pk, now=timezone.now())
         assert told(lines, "parked").items() >= (ids(pk) | {"step": "park", "code": "PARKED_BY_STAFF"}).items()
         assert told(lines, "unparked").items() >= (ids(pk) | {"step": "park"}).items()
         assert "Patel" not in str(lines)
@@ -98,7 +98,7 @@ class TestOneTrade:
         steps.place(alice)
         taken = steps.claims(Stage.RECEIVED)
         with monkeypatch.context() as patch:
-            patch.setattr("trades.store.insert_many", failing)
+            patch.setattr("trades.core.repository.insert_many", failing)
             with pytest.raises(ZeroDivisionError):
                 steps.validate(taken, now=timezone.now())
         assert not [line for line in lines if line["event"] == "validated"]

@@ -31,26 +31,27 @@ from hypothesis.stateful import (
 )
 
 from brokerage.models import FeeSchedule, Trader
-from exchange.intake import Report
-from exchange.link import LinkDown, Outgoing
-from exchange.messages import ExecutionReport
+from exchange.amqp import LinkDown, Outgoing
+from exchange.fix.messages import ExecutionReport
+from exchange.inbound import Report
 from exchange.models import QuarantinedMessage
 from holdings import services as holdings
 from holdings.selectors import holdings_by_key
 from tests.factories import InstrumentFactory, TraderFactory
 from tests.trades import steps
 from tests.trades.journal import NO_FEES, Journal, Terms
-from trades import leases, outgoing
-from trades.asking import Asking
-from trades.audit import discrepancies
-from trades.keys import Answer
+from trades.core import gateway
+from trades.intake import accept
+from trades.intake.accept import ConflictError, Order
+from trades.intake.idempotency import Answer
 from trades.models import Trade, TradeRequest
-from trades.services import accept
-from trades.services.accept import ConflictError, Order
-from trades.services.attempt import attempt
-from trades.services.book import book
-from trades.services.send import send
-from trades.services.validate import validate
+from trades.queries.audit import discrepancies
+from trades.reconciliation.due import Asking
+from trades.steps import leases
+from trades.steps.book import book
+from trades.steps.runner import attempt
+from trades.steps.send import send
+from trades.steps.validate import validate
 from wallets import services as wallets
 from wallets.selectors import wallets_of
 
@@ -96,8 +97,8 @@ class Machine(RuleBasedStateMachine):
         self.example = steps.example()
         self.example.__enter__()
         self.link = pytest.MonkeyPatch()
-        self.link.setattr(outgoing.publisher, "connect", lambda: None)
-        self.link.setattr(outgoing.publisher, "publish", self.publish)
+        self.link.setattr(gateway.publisher, "connect", lambda: None)
+        self.link.setattr(gateway.publisher, "publish", self.publish)
         self.traders: list[Trader] = []
         self.cash: list[Decimal] = []
         self.shares: list[int] = []

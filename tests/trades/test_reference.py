@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trades.reference import ALPHABET, BadReferenceError, normalize, reference, shown
+from trades.models.reference import ALPHABET, BadReferenceError, normalize, reference, shown
 
 NUMBERS = st.integers(0, (1 << 35) - 1)
 

@@ -10,7 +10,7 @@ from brokerage.models import Trader
 from exchange.models import QuarantinedMessage
 from holdings import selectors as holdings
 from tests.trades import steps
-from trades.models import Execution, Trade, WaitingRevision
+from trades.models import Execution, PendingRevision, Trade
 from wallets import selectors as wallets
 from wallets import services as wallet_services
 
@@ -167,46 +167,46 @@ class TestBeforeTheirExecution:
     def test_a_bust_waits_for_its_execution(self, alice: Trader) -> None:
         trade = working(alice)
         steps.tell(bust(trade, "B1", "X1"))
-        assert WaitingRevision.objects.get().exec_ref_id == "X1"
+        assert PendingRevision.objects.get().exec_ref_id == "X1"
         assert oddities(trade) == ["EXECUTION_NOT_KNOWN"]
         steps.tell(fill(trade, "X1", 4))
         assert stands(trade) == ("NEW", 0, "1000.00", None)
-        assert not WaitingRevision.objects.exists()
+        assert not PendingRevision.objects.exists()
 
     def test_a_correction_waits_for_the_bust_it_corrects(self, alice: Trader) -> None:
         trade = working(alice)
         steps.tell(fill(trade, "X1", 4), correct(trade, "C1", "B1", 3, "99.00"))
         steps.tell(bust(trade, "B1", "X1"))
         assert stands(trade)[1] == 3
-        assert not WaitingRevision.objects.exists()
+        assert not PendingRevision.objects.exists()
 
     def test_in_one_batch_nothing_is_left_waiting(self, alice: Trader) -> None:
         trade = working(alice)
         steps.tell(correct(trade, "C1", "X1", 3, "99.00"), fill(trade, "X1", 4))
         assert stands(trade)[1] == 3
-        assert not WaitingRevision.objects.exists()
+        assert not PendingRevision.objects.exists()
 
     def test_a_whole_chain_may_come_backwards(self, alice: Trader) -> None:
         trade = working(alice)
         steps.tell(bust(trade, "B1", "C1"))
         steps.tell(correct(trade, "C1", "X1", 3, "99.00"))
-        assert WaitingRevision.objects.count() == 2
+        assert PendingRevision.objects.count() == 2
         steps.tell(fill(trade, "X1", 4))
         assert stands(trade) == ("NEW", 0, "1000.00", None)
-        assert not WaitingRevision.objects.exists()
+        assert not PendingRevision.objects.exists()
 
     def test_one_that_waits_and_comes_again_is_not_kept_twice(self, alice: Trader) -> None:
         trade = working(alice)
         steps.tell(bust(trade, "B1", "X1"), bust(trade, "B1", "X1"))
         steps.tell(bust(trade, "B1", "X1"))
-        assert WaitingRevision.objects.count() == 1
+        assert PendingRevision.objects.count() == 1
 
     def test_what_waits_for_an_execution_of_another_trade_goes_on_waiting(self, alice: Trader) -> None:
         trade, other = working(alice), working(alice)
         steps.tell(bust(other, "B1", "X1"))
         steps.tell(fill(trade, "X1", 4))
         assert stands(trade)[1] == 4
-        assert WaitingRevision.objects.exists()
+        assert PendingRevision.objects.exists()
 
 
 def test_a_batch_of_revisions_costs_a_constant_number_of_statements(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from brokerage.models import Trader
-from exchange.intake import Report
+from exchange.inbound import Report
 from tests.trades import steps
 from tests.trades.lifecycle.scenarios import AS_WRITTEN, LIMIT, PENDING, QUANTITY, TABLE, VARIATIONS, Variation
 from trades.models import Trade

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
 from tests.factories import InstrumentFactory
-from trades import leases
 from trades.management.commands import seed_trades
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
+from trades.steps import leases
 from wallets.models import WalletEntry
 
 pytestmark = pytest.mark.django_db

@@ -14,18 +14,18 @@ from uuid import UUID
 import pytest
 
 from brokerage.models import Trader
-from exchange.intake import Report
-from exchange.messages import encode, parse
+from exchange.fix.messages import encode, parse
+from exchange.fix.wire import enclose
+from exchange.inbound import Report
 from exchange.simulator.engine import Engine
 from exchange.simulator.faults import Fault, Faults
+from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal
-from exchange.simulator.shares import Share
-from exchange.wire import enclose
 from tests.factories import InstrumentFactory
 from tests.trades import steps
+from trades.intake.accept import ConflictError
 from trades.lifecycle import Reported
 from trades.models import TradeEvent, TradeRequest
-from trades.services.accept import ConflictError
 
 pytestmark = pytest.mark.django_db
 

@@ -13,11 +13,12 @@ from django.utils import timezone
 import trades
 from brokerage.models import Trader
 from tests.trades import steps
-from trades import timeline, wording
-from trades.asking import Asking
+from trades.core import parking
 from trades.lifecycle import Kind, Reported
 from trades.models import Trade, TradeEvent
-from trades.services import park, send
+from trades.queries import descriptions, timeline
+from trades.reconciliation.due import Asking
+from trades.steps import send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("share")]
 
@@ -36,7 +37,7 @@ def story(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
 
 def sentences(trade_id: UUID) -> list[str]:
     trade = Trade.objects.get(pk=trade_id)
-    return [wording.sentence(trade, entry.event, entry.request) for entry in timeline.read(trade_id).entries]
+    return [descriptions.sentence(trade, entry.event, entry.request) for entry in timeline.read(trade_id).entries]
 
 
 class TestMovements:
@@ -185,7 +186,7 @@ class TestCourses:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.amend(trade, quantity=11)
-        park.park(Trade.objects.get().requests.get(seq=2).pk, why="try", now=timezone.now())
+        parking.park(Trade.objects.get().requests.get(seq=2).pk, why="try", now=timezone.now())
         steps.cancel(trade)
         _, amend, _ = timeline.read(trade).courses()
         assert list(amend.reached) == ["RECEIVED", "ANSWERED"]
@@ -266,7 +267,7 @@ class TestWords:
     def test_tell_a_kind_that_has_no_sentence_by_its_name(self, alice: Trader) -> None:
         trade = Trade.objects.get(pk=steps.place(alice))
         event = TradeEvent(kind="EXCHANGE_SOMETHING_NEW", data={"exec_id": "E1"})
-        assert wording.sentence(trade, event, None) == "Exchange something new (exec id E1)"
+        assert descriptions.sentence(trade, event, None) == "Exchange something new (exec id E1)"
 
 
 def test_every_kind_that_is_entered_has_a_sentence() -> None:
@@ -274,4 +275,4 @@ def test_every_kind_that_is_entered_has_a_sentence() -> None:
     written = set(re.findall(r'(?:kind=|note\(\s*)"([A-Z_]+)"', source))
     assert {"BOOKED", "SENT", "ANOMALY", "PARKED"} <= written
     derived = {f"EXCHANGE_{reported}" for reported in Reported} | {f"{kind}_RECEIVED" for kind in Kind}
-    assert written | derived == wording.KINDS
+    assert written | derived == descriptions.KINDS

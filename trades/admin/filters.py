@@ -7,11 +7,11 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from brokerage.back_office import DayFilter as ByDay
-from brokerage.back_office import TypedFilter
+from brokerage.admin.base import DayFilter as ByDay
+from brokerage.admin.base import TypedFilter
 from trades.lifecycle import Stage
-from trades.models import Trade, TradeRequest, WaitingRevision
-from trades.selectors import first_id
+from trades.models import PendingRevision, Trade, TradeRequest
+from trades.queries.selectors import first_id
 
 
 class SymbolFilter(TypedFilter):
@@ -41,8 +41,8 @@ _WAITING: dict[str, tuple[str, QuerySet[Any, Any]]] = {
         TradeRequest.objects.filter(stage=Stage.SENT, outcome__isnull=True).values("trade"),
     ),
     "parked": ("Parked", TradeRequest.objects.filter(parked__isnull=False).values("trade")),
-    "desk": ("On the desk", Trade.objects.filter(desk__isnull=False).values("pk")),
-    "execution": ("Early corrections", WaitingRevision.objects.values("trade_id")),
+    "desk": ("On the desk", Trade.objects.filter(recon_break__isnull=False).values("pk")),
+    "execution": ("Early corrections", PendingRevision.objects.values("trade_id")),
 }
 
 

@@ -10,12 +10,13 @@ from django.utils.safestring import SafeString
 
 from brokerage.money import average, grouped
 from holdings import selectors as holdings
-from trades import lifecycle, timeline, wording
+from trades import lifecycle
 from trades.admin.badges import badge
+from trades.core.facts import state_of
 from trades.lifecycle import Kind, Side
 from trades.models import Execution, Trade
-from trades.selectors import unconfirmed_since
-from trades.state import state_of
+from trades.queries import descriptions, timeline
+from trades.queries.selectors import unconfirmed_since
 from wallets import selectors as wallets
 
 LATEST = 300
@@ -66,11 +67,11 @@ def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
         "trade": trade,
         "headline": headline(trade),
         "badge": badge(trade.status),
-        "reason": wording.told(trade.reason),
+        "reason": descriptions.told(trade.reason),
         "unconfirmed": waiting_since and _lasting(timezone.now() - waiting_since),
-        "asked": max(row.asked for row in story.requests),
-        "desk": wording.told(trade.desk) if trade.desk else "",
-        "desk_since": trade.desk and datetime.fromisoformat(trade.desk["since"]),
+        "asked": max(row.checks for row in story.requests),
+        "desk": descriptions.told(trade.recon_break) if trade.recon_break else "",
+        "desk_since": trade.recon_break and datetime.fromisoformat(trade.recon_break["since"]),
         "quantity": grouped(trade.quantity),
         "filled": grouped(filled),
         "filled_percent": min(100, 100 * filled // trade.quantity),
@@ -108,7 +109,7 @@ def _lines(trade: Trade, entries: list[timeline.Entry]) -> Iterator[Line]:
             took=_lasting(entry.took),
             who=who,
             name=name,
-            text=wording.sentence(trade, event, entry.request),
+            text=descriptions.sentence(trade, event, entry.request),
             odd=event.kind in ("ANOMALY", "PARKED"),
             moved=list(_moved(trade, entry)),
             badge=badge(event.status),
@@ -130,7 +131,7 @@ def _moved(trade: Trade, entry: timeline.Entry) -> Iterator[tuple[str, str]]:
     """Money and shares, in the order in which they matter: what the client gave first."""
     cash = [
         (
-            wording.moved(e.kind, e.amount, e.blocked_change, unit=trade.currency),
+            descriptions.moved(e.kind, e.amount, e.blocked_change, unit=trade.currency),
             f"balance {grouped(e.balance_after)}, blocked {grouped(e.blocked_after)},"
             f" available {grouped(e.balance_after - e.blocked_after)}",
         )
@@ -138,7 +139,7 @@ def _moved(trade: Trade, entry: timeline.Entry) -> Iterator[tuple[str, str]]:
     ]
     shares = [
         (
-            wording.moved(e.kind, e.amount, e.blocked_change, unit=e.symbol),
+            descriptions.moved(e.kind, e.amount, e.blocked_change, unit=e.symbol),
             f"has {grouped(e.quantity_after)}, blocked {grouped(e.blocked_after)},"
             f" available {grouped(e.quantity_after - e.blocked_after)}",
         )
@@ -154,8 +155,8 @@ def _course(course: timeline.Course) -> dict[str, Any]:
         "request": request,
         "terms": NOTHING if request.kind == Kind.CANCEL else terms,
         "steps": [(name.lower(), at, _lasting(course.took(name))) for name, at in course.reached.items()],
-        "reason": wording.told(request.reason),
-        "parked": wording.told(request.parked),
+        "reason": descriptions.told(request.reason),
+        "parked": descriptions.told(request.parked),
     }
 
 
@@ -184,4 +185,4 @@ def _what(execution: Execution) -> str:
 
 
 def _lasting(duration: timedelta | None) -> str:
-    return "" if duration is None else wording.lasting(duration.total_seconds())
+    return "" if duration is None else descriptions.lasting(duration.total_seconds())

@@ -8,14 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from brokerage.back_office import DASH, ReadOnlyAdmin, number
+from brokerage.admin.base import DASH, ReadOnlyAdmin, number
 from brokerage.money import average, grouped
-from trades import selectors
 from trades.admin.badges import badge
 from trades.admin.filters import DayFilter, SymbolFilter, WaitsFilter
 from trades.admin.page import page_of
 from trades.lifecycle import Side
 from trades.models import Trade
+from trades.queries import selectors
 
 
 @admin.register(Trade)

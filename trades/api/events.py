@@ -9,11 +9,11 @@ from rest_framework.views import APIView
 
 from brokerage.api.times import rfc3339
 from holdings.api.views import entry_picture as share_picture
-from trades import timeline, wording
 from trades.api.listing import trade_for
-from trades.api.shapes import Since
+from trades.api.serializers import Since
 from trades.models import Trade, TradeRequest
-from trades.reference import shown
+from trades.models.reference import shown
+from trades.queries import descriptions, timeline
 from wallets.api.views import entry_picture as cash_picture
 
 
@@ -43,7 +43,7 @@ def entry_picture(trade: Trade, entry: timeline.Entry) -> dict[str, Any]:
         "at": rfc3339(event.at),
         "kind": event.kind,
         "status": event.status,
-        "text": wording.sentence(trade, event, entry.request),
+        "text": descriptions.sentence(trade, event, entry.request),
         "request": entry.request and _request_picture(entry.request),
         "seconds": entry.took.total_seconds() if entry.took is not None else None,
         "data": event.data,

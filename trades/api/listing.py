@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from brokerage.api.callers import trader_for
 from brokerage.api.paging import page
 from brokerage.models import User
-from trades import selectors
 from trades.models import Trade
+from trades.queries import selectors
 
 _APART = 60.0
 """Seconds that the time in a trade's id may be from its `created_at`, which another line of the code took."""

@@ -4,8 +4,8 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 
 from brokerage.api.openapi import WITH_BODY, asked_example, asked_header, example, header, refused, shown
 from trades.api import examples
-from trades.api.answers import TimelineAnswer, TradeAnswer, TradePageAnswer
-from trades.api.shapes import CHANNEL, KEY, Change, Filters, NewTrade, Since
+from trades.api.responses import TimelineAnswer, TradeAnswer, TradePageAnswer
+from trades.api.serializers import CHANNEL, KEY, Change, Filters, NewTrade, Since
 
 _SPOKEN = OpenApiParameter(
     "spoken",

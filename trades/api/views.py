@@ -7,11 +7,11 @@ from rest_framework.response import Response
 
 from brokerage.api.callers import trader_for
 from brokerage.api.fields import Nothing
-from trades import selectors
-from trades.api.asking import AcceptingView, accepted, caller_of, etag, must_match
 from trades.api.listing import seen_by, trade_for, trade_page
-from trades.api.shapes import Change, Filters, NewTrade
-from trades.services import accept
+from trades.api.request_context import AcceptingView, accepted, caller_of, etag, must_match
+from trades.api.serializers import Change, Filters, NewTrade
+from trades.intake import accept
+from trades.queries import selectors
 
 PATH = "/api/v1/trades"
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-APPEND_ONLY = ("trades_exchangereport", "trades_execution", "trades_tradeevent", "trades_requestkey")
+APPEND_ONLY = ("trades_exchangereport", "trades_execution", "trades_tradeevent", "trades_idempotencykey")
 
 GUARD = """
 CREATE FUNCTION trades_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

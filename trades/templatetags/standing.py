@@ -9,8 +9,8 @@ from django.template import Context
 from django.urls import reverse
 
 from brokerage.money import grouped
-from trades import backlog
-from trades.wording import lasting
+from trades.queries import gauges
+from trades.queries.descriptions import lasting
 
 register = template.Library()
 
@@ -33,9 +33,9 @@ class Card:
 @register.inclusion_tag("admin/trades/standing.html", takes_context=True)
 def standing(context: Context) -> dict[str, Any]:
     """Read the figures that the metrics show, too: one statement. Each for those who may open its list."""
-    figures = backlog.figures()
+    figures = gauges.figures()
     trades, messages = reverse("admin:trades_trade_changelist"), reverse("admin:exchange_quarantinedmessage_changelist")
-    patience = settings.PIPELINE["UNCONFIRMED_AFTER"]
+    patience = settings.PIPELINE["UNCONFIRMED_AFTER_S"]
 
     def card(name: str, meaning: str, count: str, oldest: str | None, patience: float, address: str) -> Card:
         age = figures[oldest] if oldest else 0.0
@@ -70,7 +70,7 @@ def standing(context: Context) -> dict[str, Any]:
         card(
             "On the desk",
             "the exchange says something else than is written here",
-            "brokerage_trades_on_the_desk",
+            "brokerage_reconciliation_breaks",
             None,
             0,
             f"{trades}?waits=desk",

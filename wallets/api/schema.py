@@ -2,9 +2,9 @@
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from brokerage.api.answers import AMOUNT, CHANGE, MOMENT, TEXT, UUID, WHOLE, Answer, PageAnswer, Shown, coded
 from brokerage.api.callers import OfTrader
 from brokerage.api.openapi import example, refused, shown
+from brokerage.api.responses import AMOUNT, CHANGE, MOMENT, TEXT, UUID, WHOLE, Answer, PageAnswer, Shown, coded
 from wallets.api.views import EntryFilters
 from wallets.models import Kind
 

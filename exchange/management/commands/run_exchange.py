@@ -14,10 +14,10 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from brokerage.models import Instrument
 from exchange.simulator.faults import Fault, Faults
+from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal, JournalInUse
 from exchange.simulator.scripts import SYMBOL
 from exchange.simulator.server import Server
-from exchange.simulator.shares import Share
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeRequest
-from trades.selectors import find
+from trades.queries.selectors import find
 
 
 def add_trade_argument(parser: ArgumentParser) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from trades.audit import audit
+from trades.queries.audit import audit
 
 
 class Command(BaseCommand):

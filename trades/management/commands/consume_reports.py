@@ -4,7 +4,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from brokerage import exposition
+from brokerage.observability import prometheus
 from brokerage.process import on_stop
 from trades.pipeline import report_consumer
 
@@ -17,8 +17,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         consumer = report_consumer()
         on_stop(consumer.stop)
-        exposition.forget_earlier_life()
-        exposition.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+        prometheus.forget_earlier_life()
+        prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
         log.info("reports_ready")
         consumer.run()
         log.info("reports_stopped")

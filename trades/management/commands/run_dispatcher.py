@@ -5,7 +5,7 @@ import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from brokerage import exposition
+from brokerage.observability import prometheus
 from brokerage.process import on_stop
 from trades.pipeline import dispatch_forever
 
@@ -18,8 +18,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         stopping = threading.Event()
         on_stop(stopping.set)
-        exposition.forget_earlier_life()
-        exposition.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+        prometheus.forget_earlier_life()
+        prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
         log.info("dispatcher_ready")
         dispatch_forever(stopping.is_set)
         log.info("dispatcher_stopped")

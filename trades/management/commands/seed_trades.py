@@ -18,7 +18,7 @@ from django.utils import timezone
 from brokerage.models import Instrument, Trader, User
 from trades.management.seeding.desk import Desk
 from trades.management.seeding.people import make_traders
-from trades.management.seeding.stories import Plan, Teller
+from trades.management.seeding.stories import HistoryBuilder, Plan
 
 BATCH = 1_500
 TRADES_PER_TRADER = 20
@@ -104,7 +104,7 @@ def _make(batch: Batch) -> Batch:
         for key in keys:
             if dice.random() < 0.5:
                 desk.bring_in(key, dice.randint(1, 40) * 10 * instruments[key[1]].lot, at=beginning)
-        Teller(desk, instruments, dice).play(plans, until=now)
+        HistoryBuilder(desk, instruments, dice).play(plans, until=now)
         desk.write()
     return batch
 

@@ -1,7 +1,7 @@
 """Trades invented step by step in memory, by the real rules, reducer and ledgers, and written in one go.
 
-Nothing here decides what is refused, blocked or released: `trades.rules`, `trades.docket` and the ledgers do. What is
-new is the clock, which is told, and that nothing is sent: the exchange's part is played too.
+Nothing here decides what is refused, blocked or released: the risk checks, the reducer and the ledgers do. What
+is new is the clock, which is told, and that nothing is sent: the exchange's part is played too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,19 +12,21 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
-from brokerage.db import insert_many, transaction_required
+from brokerage.db.bulk import insert_many
+from brokerage.db.transactions import transaction_required
 from brokerage.models import Instrument, Trader
 from brokerage.money import CURRENCY, plain, value
 from brokerage.reasons import Code, Reason, combine
-from exchange.messages import SIDES, ExecType
+from exchange.fix.messages import SIDES, ExecType
 from holdings import services as holdings
-from trades import lifecycle, rules
-from trades.docket import Docket
+from trades import lifecycle
+from trades.core.locked_trade import Docket
+from trades.intake.accept import Order
 from trades.lifecycle import Kind, Reported, Side, Stage, Status
 from trades.models import ExchangeReport, Execution, Trade, TradeRequest
-from trades.reference import reference
-from trades.services.accept import Order
-from trades.services.book import message
+from trades.models.reference import reference
+from trades.risk import checks
+from trades.steps.book import message
 from wallets import services as wallets
 
 STEP = timedelta(milliseconds=23)
@@ -53,7 +55,7 @@ class Desk:
     ) -> None:
         self.cash = wallets.open_ledger(traders)
         self.shares = holdings.open_ledger(keys)
-        self._market = rules.Market(traders, instruments, open=True)
+        self._market = checks.Market(traders, instruments, open=True)
         self._references = _references(count)
         self._dockets: list[Docket] = []
 
@@ -110,9 +112,9 @@ class Desk:
     def advance(self, docket: Docket, row: TradeRequest, *, at: datetime, until: Stage = Stage.SENT) -> bool:
         """Validate, book and send a request, one step after the other from `at`. False when it is refused."""
         self._now(at + 2 * STEP)
-        needed = rules.increase(docket, row) if row.kind != Kind.CANCEL else Decimal(0)
-        reasons = rules.refusals(docket, row, self._market)
-        if short := rules.uncovered(docket.state.side, needed=needed, available=self.available(docket)):
+        needed = checks.increase(docket, row) if row.kind != Kind.CANCEL else Decimal(0)
+        reasons = checks.refusals(docket, row, self._market)
+        if short := checks.uncovered(docket.state.side, needed=needed, available=self.available(docket)):
             reasons.append(short)
         if reasons:
             code = {"code": str(reasons[0].code)}
@@ -178,7 +180,7 @@ class Desk:
         if unfinished := [pk for pk, plan in planned.items() if any(plan)]:
             raise AssertionError(f"left for the pipeline: {unfinished[:3]}")
         for docket in self._dockets:
-            docket.trade.ask_at = None  # the exchange has never heard of it, and would say so
+            docket.trade.check_at = None  # the exchange has never heard of it, and would say so
         self.cash.post()
         self.shares.post()
         insert_many([docket.trade for docket in self._dockets])

@@ -5,7 +5,8 @@ from random import Random
 
 from django.contrib.auth.hashers import make_password
 
-from brokerage.db import insert_many, transaction_required
+from brokerage.db.bulk import insert_many
+from brokerage.db.transactions import transaction_required
 from brokerage.models import Trader, User
 
 _FIRST_NAMES = """

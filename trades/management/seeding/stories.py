@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from brokerage.market import price_band
 from brokerage.models import Instrument
 from brokerage.reasons import Code, Reason
-from trades.docket import Docket
+from brokerage.trading_rules import price_band
+from trades.core.locked_trade import Docket
+from trades.intake.accept import Order
 from trades.lifecycle import Kind, Outcome, Reported, Side, Stage
 from trades.management.seeding.desk import STEP, Desk
-from trades.services.accept import Order
 
 Story = Iterator[datetime]
 
@@ -48,7 +48,7 @@ class Plan:
     at: datetime
 
 
-class Teller:
+class HistoryBuilder:
     """Tells the stories of one batch at its desk; every random choice is made by `dice`."""
 
     def __init__(self, desk: Desk, instruments: dict[str, Instrument], dice: Random) -> None:

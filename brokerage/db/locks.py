@@ -1,0 +1,43 @@
+"""How every transaction locks. `SELECT … FOR UPDATE` appears in this file only.
+
+The one lock order: request keys → trades → wallets → holdings, each class of a batch in one statement sorted by its
+key. Two transactions that follow it cannot wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+from django.db import models
+
+from brokerage.db.bulk import base_type, column_name, field_of, select_statement
+from brokerage.db.transactions import transaction_required
+
+M = TypeVar("M", bound=models.Model)
+
+
+@transaction_required
+def lock_rows(queryset: models.QuerySet[M], *order: str) -> list[M]:
+    """Lock the rows of `queryset` in the order of their key and return them.
+
+    `no_key`: rows that refer to these may still be inserted meanwhile. `of self`: joined rows stay free.
+    """
+    return list(queryset.select_for_update(no_key=True, of=("self",)).order_by(*(order or ("pk",))))
+
+
+@transaction_required
+def lock_skip_locked(queryset: models.QuerySet[M], limit: int) -> list[M]:
+    """Lock up to `limit` rows that nobody else holds, in the queryset's own order; never waits."""
+    return list(queryset.select_for_update(no_key=True, of=("self",), skip_locked=True)[:limit])
+
+
+@transaction_required
+def lock_many(model: type[M], keys: Collection[Any]) -> list[M]:
+    """Lock the rows with these primary keys in the order of the keys; as `lock_rows`, but without composing SQL."""
+    if not keys:
+        return []
+    key = field_of(model, "pk")
+    name = column_name(key)
+    sql = f"{select_statement(model)} WHERE t.{name} = ANY(%s::{base_type(key)}[]) ORDER BY t.{name}"
+    return list(model._default_manager.raw(f"{sql} FOR NO KEY UPDATE OF t", [list(keys)]))

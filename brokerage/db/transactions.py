@@ -1,0 +1,84 @@
+"""Transactions: which errors are transient, how a whole transaction is retried, and who requires an open one."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS = 3
+
+# Nothing was committed, and the same work may simply be done again: deadlock, serialization failure, lock not
+# available; a statement that took too long; admin shutdown, crash shutdown, cannot connect now; a transaction that
+# stood still too long, because its process was frozen; a server that only reads, because another one took over.
+_READ_ONLY = "25006"
+_TRANSIENT = {"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", _READ_ONLY}
+
+# Connection lost, resources (disk, memory, connections) exhausted, an error of the operating system.
+_TRANSIENT_CLASSES = ("08", "53", "58")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether `error` is the weather (a lock, a lost connection, a restart) and not the data."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, DatabaseError):
+        return False
+    sqlstate = _sqlstate(error)
+    if sqlstate is None:
+        return isinstance(error, OperationalError)
+    return sqlstate in _TRANSIENT or sqlstate.startswith(_TRANSIENT_CLASSES)
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def drop_bad_connection(error: BaseException) -> None:
+    """After a failure: let the next query open a new connection if this one is lost, or leads to a standby."""
+    if _sqlstate(error) == _READ_ONLY:
+        connection.close()
+    connection.close_if_unusable_or_obsolete()
+
+
+def retrying(function: Callable[..., T]) -> Callable[..., T]:
+    """Run a whole transaction again, at most three times with jitter, when it failed for a passing reason.
+
+    For functions that open their own durable transaction and are safe to run any number of times.
+    """
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> T:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return function(*args, **kwargs)
+            except (DatabaseError, InterfaceError) as error:
+                if attempt == MAX_ATTEMPTS or not is_transient(error):
+                    raise
+                log.warning("transaction_again", function=function.__name__, attempt=attempt, error=str(error).strip())
+                drop_bad_connection(error)
+                time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311  (jitter, not a secret)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    return run
+
+
+def transaction_required(function: Callable[..., T]) -> Callable[..., T]:
+    """Refuse to run outside a transaction: what it locks and writes must be one commit with the caller's facts."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> T:
+        if not connection.in_atomic_block:
+            raise transaction.TransactionManagementError(f"{function.__qualname__} needs an open transaction")
+        return function(*args, **kwargs)
+
+    return run

@@ -1,0 +1,1 @@
+"""Metrics, logs, gauges and health: what operators see."""

@@ -1,0 +1,23 @@
+"""`make clean`: begin again. What was downloaded stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.devstack.paths import NESTED_STACKS, Layout
+from config.devstack.supervisor import end_leftovers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def clean(var: Path) -> int:
+    """Remove what the stacks below this folder keep; refuses while one of them runs."""
+    for folder in (*(var / name for name in NESTED_STACKS), var):
+        if folder.exists():
+            layout = Layout(folder)
+            with layout.locked():
+                end_leftovers(layout)
+                layout.wipe()
+    print(f"Removed the stacks in {var}.")
+    return 0

@@ -1,0 +1,147 @@
+"""The programs of Debian's that tests need: promtool for the alert rules, Chromium for the pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import playwright.sync_api as playwright
+
+from config.devstack.debian import MACHINE, Wanted, library_path, runs, unpacked
+from config.devstack.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PROMTOOL = Wanted(
+    name="promtool",
+    packages=("prometheus",),
+    megabytes=25,
+    cures="install prometheus",
+)
+CHROMIUM = Wanted(
+    name="Chromium",
+    # The fonts so that a page looks the same wherever this was fetched; the library for Playwright's Node.js.
+    packages=("chromium", "chromium-common", "fonts-dejavu-core", "fonts-liberation", "libatomic1"),
+    megabytes=120,
+    cures="install Chromium or Google Chrome, or name one in CHROMIUM=",
+)
+NODE = Path(playwright.__file__).parents[1] / "driver" / "node"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# Debian's own configuration names folders of the machine. These are relative to the file, so the clone may move.
+FONTS_CONF = """\
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">../../usr/share/fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+  <alias binding="same"><family>Arial</family><accept><family>Liberation Sans</family></accept></alias>
+  <alias binding="same"><family>Times New Roman</family><accept><family>Liberation Serif</family></accept></alias>
+  <alias binding="same"><family>Helvetica</family><accept><family>Liberation Sans</family></accept></alias>
+  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
+  <alias><family>serif</family><prefer><family>DejaVu Serif</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+</fontconfig>
+"""
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A Chromium for Playwright: what its `launch` needs to know, or `opened` for all in one."""
+
+    executable_path: Path
+    env: Mapping[str, str]
+    # Its sandbox wants a setuid helper or user namespaces, and never lets root; it only ever sees our own pages.
+    args: tuple[str, ...] = (
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+    )
+
+    @contextmanager
+    def opened(self) -> Iterator[playwright.Browser]:
+        """Playwright's browser, running until the end of the block."""
+        with _library_path_of(self.env):
+            driver = playwright.sync_playwright().start()
+        try:
+            browser = driver.chromium.launch(executable_path=self.executable_path, env=dict(self.env), args=self.args)
+            try:
+                yield browser
+            finally:
+                browser.close()
+        finally:
+            driver.stop()
+
+    @property
+    def works(self) -> bool:
+        """Whether it and Playwright's own Node.js are there and find their libraries on this machine."""
+        env = dict(self.env)
+        return runs(self.executable_path, "--version", "--no-sandbox", env=env) and runs(NODE, "--version", env=env)
+
+
+def promtool(folder: Path, *, say: Callable[[str], None]) -> Path:
+    """The machine's promtool, or the one unpacked in this folder, which is fetched now if it is not there."""
+    if own := shutil.which("promtool"):
+        return Path(own)
+    root = unpacked(
+        PROMTOOL, folder, works=lambda root: runs(root / "promtool", "--version"), finish=_only_promtool, say=say
+    )
+    return root / "promtool"
+
+
+def chromium(folder: Path, *, say: Callable[[str], None]) -> Browser:
+    """The Chromium that CHROMIUM= names, the machine's, or the one unpacked in this folder and fetched if need be."""
+    home = folder / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    # What browser and fontconfig keep for themselves stays in the clone.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")} | {"HOME": str(home)}
+    if named := os.environ.get("CHROMIUM"):
+        browser = Browser(Path(named), env)
+        if not browser.works:
+            raise StackError(f"CHROMIUM={named} does not start: name a Chromium that does, or none")
+        return browser
+    # Debian's /usr/bin/chromium is a script that adds the options of /etc/chromium.d.
+    found = [Path(path) for name in CHROMIUM_NAMES if (path := shutil.which(name))]
+    for browser in (Browser(path, env) for path in (MACHINE / "usr/lib/chromium/chromium", *found)):
+        if browser.works:
+            return browser
+    root = unpacked(
+        CHROMIUM, folder, works=lambda root: _unpacked_browser(root, env).works, finish=_write_fonts_conf, say=say
+    )
+    return _unpacked_browser(root, env)
+
+
+def _unpacked_browser(root: Path, env: Mapping[str, str]) -> Browser:
+    own = {"LD_LIBRARY_PATH": library_path(root), "FONTCONFIG_FILE": str(root / "etc/fonts/fonts.conf")}
+    return Browser(root / "usr/lib/chromium/chromium", {**env, **own})
+
+
+@contextmanager
+def _library_path_of(env: Mapping[str, str]) -> Iterator[None]:
+    """Playwright starts its Node.js with our own environment: let that find the libraries that came along, too."""
+    before = os.environ.get("LD_LIBRARY_PATH")
+    os.environ["LD_LIBRARY_PATH"] = env.get("LD_LIBRARY_PATH", "")
+    try:
+        yield
+    finally:
+        del os.environ["LD_LIBRARY_PATH"]
+        if before is not None:
+            os.environ["LD_LIBRARY_PATH"] = before
+
+
+def _only_promtool(root: Path) -> None:
+    """The rest is a server that nobody starts here: 300 MB."""
+    (root / "usr/bin/promtool").rename(root / "promtool")
+    shutil.rmtree(root / "usr")
+
+
+def _write_fonts_conf(root: Path) -> None:
+    file = root / "etc/fonts/fonts.conf"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(FONTS_CONF)

@@ -1,0 +1,18 @@
+"""The AMQP link between broker and exchange: durable queues, publishing with confirms, consuming in batches."""
+
+from exchange.amqp.connection import ORDERS, REPORTS, LinkDown, Queue, declare
+from exchange.amqp.consumer import Consumer, Delivery
+from exchange.amqp.publisher import WINDOW, Outgoing, Publisher
+
+__all__ = [
+    "ORDERS",
+    "REPORTS",
+    "WINDOW",
+    "Consumer",
+    "Delivery",
+    "LinkDown",
+    "Outgoing",
+    "Publisher",
+    "Queue",
+    "declare",
+]

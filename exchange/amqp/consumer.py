@@ -1,0 +1,211 @@
+"""Consuming the exchange link in order, in batches: handle, then acknowledge."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+
+import amqp
+import structlog
+
+from brokerage.db.transactions import is_transient
+from brokerage.observability import metrics
+from exchange.amqp.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer, is_missing
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT = 10.0
+IDLE_POLL_S = 0.5
+"""Seconds an empty queue is waited on before heartbeats, `stop` and `between` are looked at."""
+
+LINGER = 0.001
+"""Seconds until the next message counts as not there. Never 0: on half a frame py-amqp would then spin."""
+
+BACK_OFF = 0.1
+BACK_OFF_MAX = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    body: bytes
+    message_id: str
+    redelivered: bool
+    """It was handed on before, by the broker or in place."""
+    tag: int
+
+
+class Consumer:
+    """Takes what is in a queue, at most `batch` messages at a time, and hands it on; acknowledges after that.
+
+    Order is kept: a batch that cannot be handled now (database or link away) is handled again in place with growing
+    pauses, and no single message is ever given back. When the connection dies meanwhile, everything not acknowledged
+    comes again, in order, so `handle` must be safe to run again. What `handle` raises beyond that ends `run`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        queue: Queue,
+        handle: Callable[[list[Delivery]], None],
+        *,
+        batch: int = 200,
+        between: Callable[[], None] | None = None,
+        after_gap: Callable[[], None] | None = None,
+    ) -> None:
+        """`between` is called after each batch and every half second while the queue is empty.
+
+        `after_gap` is called before the first batch of a connection when messages may have been lost: the connection
+        before it ended unasked, or the queue was not there.
+        """
+        self._connector = Connector(url, heartbeat=HEARTBEAT)
+        self._queue = queue
+        self._handle = handle
+        self._batch = batch
+        self._between = between or (lambda: None)
+        self._after_gap = after_gap or (lambda: None)
+        self._gap = False
+        self._stopping = False
+        self._connection: amqp.Connection | None = None
+        self._channel: amqp.Channel | None = None
+        self._taken: list[Delivery] = []
+
+    def stop(self) -> None:
+        """Let `run` return after the batch in hand. May be called from a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Consume until `stop`, over any number of connections."""
+        pause = BACK_OFF
+        metrics.exchange_link_up.labels(self._queue.name).set(0)
+        while not self._stopping:
+            try:
+                self._open()
+                metrics.exchange_link_up.labels(self._queue.name).set(1)
+                pause = BACK_OFF
+                while not self._stopping:
+                    self._once()
+            except ERRORS as error:
+                metrics.exchange_link_up.labels(self._queue.name).set(0)
+                self._gap = True
+                log.warning("link_down", queue=self._queue.name, address=self._connector.address, error=str(error))
+                self._drop()
+                self._sleep(pause)
+                pause = min(pause * 2, BACK_OFF_MAX)
+            except BaseException:
+                self._drop()
+                raise
+        self._close()
+
+    def _open(self) -> None:
+        self._connection = self._connector.open()
+        self._taken = []
+        self._gap = is_missing(self._connection, self._queue) or self._gap
+        channel = self._connection.channel()
+        channel.auto_decode = False  # bytes stay bytes, whatever encoding the sender claims
+        self._channel = channel
+        self._close_gap()  # before the queue is made: if we die on it, it is missing the next time, too
+        declare_with_peer(channel, self._queue)
+        # Twice the batch: while one is handled, the next one is already here.
+        channel.basic_qos(0, 2 * self._batch, False)
+        # No on_cancel callback: a consumer cancelled by the broker (its queue was deleted) then raises, and the next
+        # connection declares the queue anew.
+        channel.basic_consume(self._queue.name, callback=self._on_message)
+        log.info("link_up", queue=self._queue.name, address=self._connector.address)
+
+    def _close_gap(self) -> None:
+        if self._gap and self._insist(self._after_gap):
+            self._gap = False
+
+    def _on_message(self, message: amqp.Message) -> None:
+        body = message.body
+        self._taken.append(
+            Delivery(
+                body=body.encode() if isinstance(body, str) else bytes(body),
+                message_id=str(message.properties.get("message_id") or ""),
+                redelivered=bool(message.delivery_info["redelivered"]),
+                tag=message.delivery_info["delivery_tag"],
+            )
+        )
+
+    def _once(self) -> None:
+        """Handle one batch, or find the queue empty."""
+        connection, channel = self._link()
+        connection.heartbeat_tick()
+        if not self._taken:
+            self._drain(IDLE_POLL_S)
+        while len(self._taken) < self._batch and self._drain(LINGER):
+            pass
+        batch, self._taken = self._taken[: self._batch], self._taken[self._batch :]
+        if batch and not self._insist(self._handling(batch)):
+            return
+        if batch:
+            channel.basic_ack(batch[-1].tag, multiple=True)
+        self._insist(self._between)
+
+    def _handling(self, batch: list[Delivery]) -> Callable[[], None]:
+        """Hand `batch` on; the second time as redelivered, for nobody knows how far it came the first time."""
+        tries = count()
+
+        def handle() -> None:
+            self._handle([replace(delivery, redelivered=True) for delivery in batch] if next(tries) else batch)
+
+        return handle
+
+    def _drain(self, timeout: float) -> bool:
+        """Take in what has arrived, waiting up to `timeout` seconds; False when nothing has."""
+        connection, _ = self._link()
+        try:
+            connection.drain_events(timeout=timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def _insist(self, work: Callable[[], None]) -> bool:
+        """Run `work`, again and again while it fails for a passing reason; False when told to stop before it was done.
+
+        The connection's heartbeat goes on between two tries; its loss is raised, and the messages come again.
+        """
+        connection, _ = self._link()
+        pause = BACK_OFF
+        while True:
+            try:
+                work()
+                return True
+            except Exception as error:
+                if not (is_transient(error) or isinstance(error, OSError)):
+                    raise
+                log.warning("batch_again", queue=self._queue.name, pause=pause, error=str(error).strip())
+            until = time.monotonic() + pause
+            while (remaining := until - time.monotonic()) > 0 and not self._stopping:
+                self._drain(min(remaining, IDLE_POLL_S))
+                connection.heartbeat_tick()
+            if self._stopping:
+                return False
+            pause = min(pause * 2, BACK_OFF_MAX)
+
+    def _link(self) -> tuple[amqp.Connection, amqp.Channel]:
+        """What `_open` opened. Raises LinkDown when it is closed."""
+        if self._connection is None or self._channel is None:
+            raise LinkDown(f"{self._connector.address}: not connected")
+        return self._connection, self._channel
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and (remaining := until - time.monotonic()) > 0:
+            time.sleep(min(remaining, IDLE_POLL_S))
+
+    def _drop(self) -> None:
+        """Close without a word; what was not acknowledged goes back to its place in the queue."""
+        connection, self._connection, self._channel, self._taken = self._connection, None, None, []
+        if connection is not None:
+            connection.collect()
+
+    def _close(self) -> None:
+        """Say goodbye, so that the last acknowledgement is out."""
+        connection, self._connection, self._channel, self._taken = self._connection, None, None, []
+        if connection is None:
+            return
+        try:
+            connection.close()
+        except ERRORS:
+            connection.collect()

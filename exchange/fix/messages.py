@@ -1,0 +1,276 @@
+"""The messages between broker and exchange, FIX 5.0 SP2 in JSON: bodies to send, and reports strictly parsed.
+
+Pure Python. Field names and codes are FIX's own (fiximate.fixtrading.org); `exchange.fix.wire` is how they travel.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar, TypedDict, Unpack
+
+from brokerage.money import ZERO, plain
+from exchange.fix.wire import (
+    Envelope,
+    MalformedMessage,
+    decode,
+    encode,
+    identifier,
+    price,
+    quantity,
+    required,
+    timestamp,
+    utc_time,
+    whole,
+)
+
+__all__ = [
+    "CancelReject",
+    "ExecType",
+    "ExecutionReport",
+    "MalformedMessage",
+    "MsgType",
+    "Terms",
+    "encode",
+    "new_order_single",
+    "order_cancel_replace_request",
+    "order_cancel_request",
+    "order_status_request",
+    "parse",
+]
+
+
+class MsgType(StrEnum):
+    NEW_ORDER_SINGLE = "D"
+    ORDER_CANCEL_REPLACE_REQUEST = "G"
+    ORDER_CANCEL_REQUEST = "F"
+    ORDER_STATUS_REQUEST = "H"
+    EXECUTION_REPORT = "8"
+    ORDER_CANCEL_REJECT = "9"
+
+
+class ExecType(StrEnum):
+    NEW = "0"
+    DONE_FOR_DAY = "3"
+    CANCELED = "4"
+    REPLACED = "5"
+    PENDING_CANCEL = "6"
+    REJECTED = "8"
+    SUSPENDED = "9"
+    PENDING_NEW = "A"
+    EXPIRED = "C"
+    RESTATED = "D"
+    PENDING_REPLACE = "E"
+    TRADE = "F"
+    TRADE_CORRECT = "G"
+    TRADE_CANCEL = "H"
+    ORDER_STATUS = "I"
+
+
+SIDES = {"BUY": "1", "SELL": "2"}
+TIMES_IN_FORCE = {"DAY": "0", "GTC": "1", "IOC": "3", "FOK": "4"}
+LIMIT = "2"
+SIDE_NAMES = {code: name for name, code in SIDES.items()}
+TIME_IN_FORCE_NAMES = {code: name for name, code in TIMES_IN_FORCE.items()}
+
+
+class Terms(TypedDict):
+    """An order in our words. Ids may be anything whose `str` is the id."""
+
+    cl_ord_id: object
+    account: object
+    symbol: str
+    side: str
+    quantity: int
+    price: Decimal
+    time_in_force: str
+    transact_time: datetime
+    trade_id: object
+
+
+def new_order_single(**terms: Unpack[Terms]) -> dict[str, str]:
+    """The body of a `D`."""
+    return {
+        "ClOrdID": str(terms["cl_ord_id"]),
+        "Account": str(terms["account"]),
+        "Symbol": terms["symbol"],
+        "Side": SIDES[terms["side"]],
+        "OrderQty": str(terms["quantity"]),
+        "OrdType": LIMIT,
+        "Price": plain(terms["price"]),
+        "TimeInForce": TIMES_IN_FORCE[terms["time_in_force"]],
+        "TransactTime": timestamp(terms["transact_time"]),
+        "SecondaryClOrdID": str(terms["trade_id"]),
+    }
+
+
+def order_cancel_replace_request(*, orig_cl_ord_id: object, **terms: Unpack[Terms]) -> dict[str, str]:
+    """The body of a `G`: the full wished terms, as `new_order_single`, and which request of the chain they replace."""
+    return {"OrigClOrdID": str(orig_cl_ord_id)} | new_order_single(**terms)
+
+
+def order_cancel_request(
+    *,
+    cl_ord_id: object,
+    orig_cl_ord_id: object,
+    symbol: str,
+    side: str,
+    quantity: int,
+    transact_time: datetime,
+    trade_id: object,
+) -> dict[str, str]:
+    """The body of an `F`: cancel what is left."""
+    return {
+        "ClOrdID": str(cl_ord_id),
+        "OrigClOrdID": str(orig_cl_ord_id),
+        "Symbol": symbol,
+        "Side": SIDES[side],
+        "OrderQty": str(quantity),
+        "TransactTime": timestamp(transact_time),
+        "SecondaryClOrdID": str(trade_id),
+    }
+
+
+def order_status_request(
+    *, ord_status_req_id: object, cl_ord_id: object, symbol: str, side: str, trade_id: object
+) -> dict[str, str]:
+    """The body of an `H`: what do you know of this order? `ord_status_req_id` is fresh for each asking."""
+    return {
+        "OrdStatusReqID": str(ord_status_req_id),
+        "ClOrdID": str(cl_ord_id),
+        "Symbol": symbol,
+        "Side": SIDES[side],
+        "SecondaryClOrdID": str(trade_id),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionReport:
+    """An `8`. Quantities are whole shares; `trade_ref` is SecondaryClOrdID; `body` is all that was sent."""
+
+    msg_type: ClassVar[MsgType] = MsgType.EXECUTION_REPORT
+
+    exec_id: str
+    exec_type: ExecType
+    ord_status: str | None
+    cl_ord_id: str | None
+    trade_ref: str | None
+    orig_cl_ord_id: str | None
+    order_id: str | None
+    symbol: str | None
+    side: str | None
+    """BUY or SELL."""
+    order_qty: int | None
+    price: Decimal | None
+    last_qty: int | None
+    last_px: Decimal | None
+    cum_qty: int | None
+    leaves_qty: int | None
+    exec_ref_id: str | None
+    ord_rej_reason: str | None
+    ord_status_req_id: str | None
+    text: str | None
+    transact_time: datetime | None
+    poss_resend: bool
+    body: dict[str, str]
+
+    @property
+    def fill(self) -> tuple[int, Decimal]:
+        """Quantity and price of what was executed; `parse` refuses a fill without them."""
+        return self.last_qty or 0, self.last_px or ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelReject:
+    """A `9`: a cancel or an amendment was refused."""
+
+    msg_type: ClassVar[MsgType] = MsgType.ORDER_CANCEL_REJECT
+
+    cl_ord_id: str
+    orig_cl_ord_id: str | None
+    trade_ref: str | None
+    order_id: str | None
+    ord_status: str | None
+    cxl_rej_reason: str | None
+    cxl_rej_response_to: str | None
+    text: str | None
+    transact_time: datetime | None
+    poss_resend: bool
+    body: dict[str, str]
+
+
+def parse(raw: bytes) -> ExecutionReport | CancelReject:
+    """Read one message of the exchange. Raises MalformedMessage, and nothing else, whatever the bytes are."""
+    envelope = decode(raw)
+    try:
+        if envelope.msg_type == MsgType.EXECUTION_REPORT:
+            return _execution_report(envelope)
+        if envelope.msg_type == MsgType.ORDER_CANCEL_REJECT:
+            return _cancel_reject(envelope)
+        if envelope.msg_type in _MSG_TYPES:
+            raise MalformedMessage("a message for the exchange, not from it", code="UNSUPPORTED")
+        raise MalformedMessage(f"unknown MsgType {envelope.msg_type[:20]!r}")
+    except MalformedMessage as error:
+        error.msg_type = envelope.msg_type
+        raise
+
+
+_MSG_TYPES = frozenset(MsgType)
+_EXEC_TYPES = frozenset(ExecType)
+_FILLS = (ExecType.TRADE, ExecType.TRADE_CORRECT)
+_REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+
+
+def _exec_type(value: str | None) -> ExecType | None:
+    return ExecType(value) if value in _EXEC_TYPES else None
+
+
+def _execution_report(envelope: Envelope) -> ExecutionReport:
+    body = envelope.body
+    exec_type = required(body, "ExecType", _exec_type)
+    report = ExecutionReport(
+        exec_id=required(body, "ExecID", identifier),
+        exec_type=exec_type,
+        ord_status=identifier(body.get("OrdStatus")),
+        cl_ord_id=identifier(body.get("ClOrdID")),
+        trade_ref=identifier(body.get("SecondaryClOrdID")),
+        orig_cl_ord_id=identifier(body.get("OrigClOrdID")),
+        order_id=identifier(body.get("OrderID")),
+        symbol=identifier(body.get("Symbol")),
+        side=SIDE_NAMES.get(body.get("Side", "")),
+        order_qty=whole(body.get("OrderQty")),
+        price=price(body.get("Price")),
+        last_qty=required(body, "LastQty", quantity) if exec_type in _FILLS else whole(body.get("LastQty")),
+        last_px=required(body, "LastPx", price) if exec_type in _FILLS else price(body.get("LastPx")),
+        cum_qty=whole(body.get("CumQty")),
+        leaves_qty=whole(body.get("LeavesQty")),
+        exec_ref_id=(
+            required(body, "ExecRefID", identifier) if exec_type in _REVISIONS else identifier(body.get("ExecRefID"))
+        ),
+        ord_rej_reason=identifier(body.get("OrdRejReason")),
+        ord_status_req_id=identifier(body.get("OrdStatusReqID")),
+        text=body.get("Text"),
+        transact_time=utc_time(body.get("TransactTime")),
+        poss_resend=envelope.poss_resend,
+        body=body,
+    )
+    if report.cl_ord_id is None and report.trade_ref is None:
+        raise MalformedMessage("neither ClOrdID nor SecondaryClOrdID names an order")
+    return report
+
+
+def _cancel_reject(envelope: Envelope) -> CancelReject:
+    body = envelope.body
+    return CancelReject(
+        cl_ord_id=required(body, "ClOrdID", identifier),
+        orig_cl_ord_id=identifier(body.get("OrigClOrdID")),
+        trade_ref=identifier(body.get("SecondaryClOrdID")),
+        order_id=identifier(body.get("OrderID")),
+        ord_status=identifier(body.get("OrdStatus")),
+        cxl_rej_reason=identifier(body.get("CxlRejReason")),
+        cxl_rej_response_to=identifier(body.get("CxlRejResponseTo")),
+        text=body.get("Text"),
+        transact_time=utc_time(body.get("TransactTime")),
+        poss_resend=envelope.poss_resend,
+        body=body,
+    )

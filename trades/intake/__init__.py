@@ -1,0 +1,1 @@
+"""Accepting: what the client asked for is written down in one commit."""

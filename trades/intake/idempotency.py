@@ -1,0 +1,99 @@
+"""A client's own names for its calls: the same key is one request and one answer, for ever."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import OperationalError, connection
+
+from brokerage.db.transactions import transaction_required
+from trades.models import IdempotencyKey
+
+KEY_PATIENCE = "2s"
+"""How long a call waits for another one with the same key before it is told to come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, through which channel, and under which key of their own, if any.
+
+    `fingerprint` stands for what was asked (method, path, JSON body): the same key with another one is refused.
+    """
+
+    trader_id: int
+    username: str
+    channel: str
+    key: str | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of acceptance, byte for byte as it was stored with the key."""
+
+    trade_id: UUID
+    body: bytes
+    replayed: bool = False
+
+    @property
+    def revision(self) -> int:
+        """The trade's revision at acceptance."""
+        revision: int = json.loads(self.body)["revision"]
+        return revision
+
+
+class KeyBusyError(Exception):
+    """Another call with the same key has not finished yet."""
+
+
+class KeyReusedError(Exception):
+    """The key stands for another call."""
+
+
+@transaction_required
+def take(caller: Caller) -> None:
+    """Hold the key until our commit. Two calls with one key meet here; the second goes on when the first is done.
+
+    An advisory lock, because the row itself can only be written once its answer is known. It comes before every row
+    lock, as the first class of the lock order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [KEY_PATIENCE])
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_fold(caller.trader_id), caller.key])
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) == "55P03":
+                raise KeyBusyError from None
+            raise
+
+
+def _fold(trader_id: int) -> int:
+    """A bigint as the 32 signed bits that an advisory lock takes. A collision only makes two calls wait."""
+    folded = (trader_id ^ (trader_id >> 32)) & 0xFFFFFFFF
+    return folded - (1 << 32) if folded >= 1 << 31 else folded
+
+
+@transaction_required
+def known_answer(caller: Caller) -> Answer | None:
+    known = IdempotencyKey.objects.filter(trader_id=caller.trader_id, key=caller.key).first()
+    if known is None:
+        return None
+    if known.fingerprint != caller.fingerprint:
+        raise KeyReusedError
+    return Answer(known.trade_id, bytes(known.response), replayed=True)
+
+
+@transaction_required
+def keep(caller: Caller, answer: Answer, *, now: datetime) -> None:
+    """Store the answer of acceptance under its key, in the accepting commit."""
+    if caller.key is None:
+        raise ValueError("a call without a key")
+    IdempotencyKey.objects.create(
+        trader_id=caller.trader_id,
+        key=caller.key,
+        fingerprint=caller.fingerprint,
+        trade_id=answer.trade_id,
+        response=answer.body,
+        created_at=now,
+    )

@@ -1,0 +1,1 @@
+"""Reading trades: selectors, the timeline and its descriptions, the audit, gauges."""

@@ -1,0 +1,1 @@
+"""What was not heard: status queries, what their answers mean, breaks for people."""

@@ -1,0 +1,1 @@
+"""What the exchange reports becomes facts, money and shares."""

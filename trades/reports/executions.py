@@ -1,0 +1,127 @@
+"""Executions and their versions: which one a bust or a correction is about, and what it replaces.
+
+The exchange may take back an execution or say that it was another. The rows are never changed: each such report is a
+further version, which replaces the one before it. A report about an execution that nobody has heard of waits until it
+is there.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Q
+
+from brokerage.db.bulk import insert_many
+from brokerage.db.transactions import transaction_required
+from brokerage.money import ZERO, value
+from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
+from trades.core.locked_trade import Docket
+from trades.lifecycle import Executed
+from trades.models import Execution, PendingRevision
+
+REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of an execution that now counts, and the one that counted before; None for the first."""
+
+    execution: Execution
+    before: Execution | None
+
+    @property
+    def replaces(self) -> Executed:
+        return Executed(self.before.quantity, self.before.price) if self.before else Executed()
+
+    @property
+    def quantity_change(self) -> int:
+        return self.execution.quantity - (self.before.quantity if self.before else 0)
+
+    @property
+    def value_change(self) -> Decimal:
+        return self.execution.value - (self.before.value if self.before else ZERO)
+
+
+class Executions:
+    """The executions that a batch of reports is about, each with all its versions. Read under the trades' locks."""
+
+    @transaction_required
+    def __init__(self, messages: Iterable[ExecutionReport | CancelReject], trade_ids: Iterable[UUID]) -> None:
+        reports = [message for message in messages if isinstance(message, ExecutionReport)]
+        self._latest: dict[str, Execution] = {}
+        self._origin: dict[str, str] = {}
+        self._waiting: dict[str, list[PendingRevision]] = defaultdict(list)
+        self._taken_up: list[str] = []
+        self._new: list[PendingRevision] = []
+        if named := {report.exec_ref_id for report in reports if report.exec_type in REVISIONS}:
+            self._load(named)
+        if any(report.exec_type in (ExecType.TRADE, *REVISIONS) for report in reports):
+            for row in PendingRevision.objects.filter(trade_id__in=set(trade_ids)).order_by("since", "exec_id"):
+                self._waiting[row.exec_ref_id].append(row)
+
+    def _load(self, named: Iterable[str | None]) -> None:
+        origins = {row.origin for row in Execution.objects.filter(pk__in=named)}
+        versions = list(Execution.objects.filter(Q(pk__in=origins) | Q(original__in=origins)))
+        replaced = {row.replaces for row in versions}
+        for row in versions:
+            self._origin[row.exec_id] = row.origin
+            if row.exec_id not in replaced:
+                self._latest[row.origin] = row
+
+    def latest(self, exec_id: str | None) -> Execution | None:
+        """The version that counts of the execution with this ExecID, or with a version of it; None if none is known."""
+        origin = self._origin.get(exec_id or "")
+        return self._latest[origin] if origin else None
+
+    def add(self, docket: Docket, message: ExecutionReport, *, now: datetime) -> Version:
+        """Enter a fill, or the next version of the execution that the report names, which must be known."""
+        before = self.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
+        quantity, price = (0, ZERO) if message.exec_type is ExecType.TRADE_CANCEL else message.fill
+        trade = docket.trade
+        execution = Execution(
+            exec_id=message.exec_id,
+            original=before.origin if before else None,
+            replaces=before.exec_id if before else None,
+            trade=trade,
+            trader_id=trade.trader_id,
+            symbol=trade.symbol,
+            side=trade.side,
+            quantity=quantity,
+            price=price,
+            value=value(quantity, price),
+            executed_at=message.transact_time,
+            received_at=now,
+        )
+        docket.executions.append(execution)
+        self._origin[execution.exec_id] = execution.origin
+        self._latest[execution.origin] = execution
+        return Version(execution, before)
+
+    def wait(self, docket: Docket, message: ExecutionReport, raw: bytes, *, now: datetime) -> None:
+        """Keep a report about an execution that is not known yet."""
+        row = PendingRevision(
+            exec_id=message.exec_id,
+            trade_id=docket.trade.pk,
+            exec_ref_id=message.exec_ref_id or "",
+            message=raw,
+            since=now,
+        )
+        self._waiting[row.exec_ref_id].append(row)
+        self._new.append(row)
+
+    def take_up(self, exec_id: str, docket: Docket) -> list[ExecutionReport]:
+        """The trade's reports that waited for this execution, oldest first; they wait no longer."""
+        rows = [row for row in self._waiting.pop(exec_id, []) if row.trade_id == docket.trade.pk]
+        self._taken_up += [row.exec_id for row in rows]
+        messages = [parse(bytes(row.message)) for row in rows]
+        return [message for message in messages if isinstance(message, ExecutionReport)]
+
+    @transaction_required
+    def write(self) -> None:
+        """Write who waits from now on, and forget who does not."""
+        insert_many([row for row in self._new if row.exec_id not in self._taken_up])
+        if self._taken_up:
+            PendingRevision.objects.filter(pk__in=self._taken_up).delete()

@@ -1,0 +1,1 @@
+"""Pre-trade checks: what the broker refuses, and why."""

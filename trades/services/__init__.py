@@ -1,1 +1,0 @@
-"""One module per step. Each opens its own durable transaction and is safe to run any number of times."""
