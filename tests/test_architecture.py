@@ -9,7 +9,7 @@ from celery.fixups.django import DjangoWorkerFixup
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 from kombu import Connection
 
-from config import celery_app
+from config.celery import app as celery_app
 from config.worker import Consumer as WorkerConsumer
 
 ROOT = Path(__file__).resolve().parent.parent
