@@ -24,9 +24,9 @@ SEED = "seed_demo"
 LOGIN = {"username": "alice", "password": "demo"}
 SYMBOL, PRICE = "TEST", "100.00"
 
-STACK = "brokerage.local.stack:Stack"
-STOPPED = "brokerage.local.stack:Stopped"
-STACK_ERROR = "brokerage.local.errors:StackError"
+STACK = "config.devstack.stack:Stack"
+STOPPED = "config.devstack.stack:Stopped"
+STACK_ERROR = "config.devstack.errors:StackError"
 
 
 def part(name: str) -> Any:
@@ -36,8 +36,8 @@ def part(name: str) -> Any:
 
 def intake() -> Callable[[list[bytes]], None]:
     """Make what the report consumer hands each batch to, as the consumer is made; it takes the messages' bytes."""
-    delivery = part("exchange.link:Delivery")
-    handle = part("exchange.intake:Intake")(part("exchange.link:REPORTS").name, part("trades.pipeline:apply_reports"))
+    delivery = part("exchange.amqp:Delivery")
+    handle = part("exchange.inbound:Intake")(part("exchange.amqp:REPORTS").name, part("trades.pipeline:apply_reports"))
 
     def take(bodies: list[bytes]) -> None:
         handle([delivery(body=body, message_id="", redelivered=False, tag=tag) for tag, body in enumerate(bodies, 1)])

@@ -10,7 +10,7 @@ OUTSIDE = (Stage.BOOKED, Stage.SENT)
 
 
 def is_ended(state: State) -> bool:
-    """Tell whether the trade ended for ever, or a day order is done for the day: nothing more can execute by our terms."""
+    """Tell whether the trade ended for ever, or is a day order that is done for the day: nothing more can execute."""
     asleep = state.done_for_day and state.time_in_force is not TimeInForce.GTC
     return state.rejected or state.cancelled or state.expired or asleep
 
@@ -95,7 +95,7 @@ def charged(state: State) -> Decimal:
 
 
 def requested_terms(state: State) -> tuple[int, Decimal]:
-    """Return the terms last asked for, or restated since: of the newest amendment without an answer, else the live ones."""
+    """Return the terms last asked for, or restated since: of the newest unanswered amendment, else the live ones."""
     for request in reversed(state.requests):
         if request.kind is Kind.AMEND and request.outcome is None:
             quantity = request.quantity if request.seq > state.quantity_restated_seq else state.quantity
@@ -104,7 +104,7 @@ def requested_terms(state: State) -> tuple[int, Decimal]:
 
 
 def orig_cl_ord_id(state: State, seq: int) -> str:
-    """Return the OrigClOrdID (41) of a request: the last id of the chain before it that was not rejected; it may be pending."""
+    """Return the OrigClOrdID (41) of a request: the last id before it that was not rejected; it may be pending."""
     earlier = [
         r.id
         for r in state.requests
