@@ -1,10 +1,10 @@
-"""Reads of holdings and their journal, without locks: for showing, for advice, for the audit of other apps."""
+"""Reads of holdings and their journal, without locks: for pages, for advice, for the audits of other apps."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.db.models.expressions import RawSQL
 
 from holdings.models import Holding, HoldingEntry, Kind
@@ -48,28 +48,6 @@ def entries_of(trader_id: int, *, symbol: str | None = None, before: int | None 
 def entries_of_trade(trade_id: UUID) -> QuerySet[HoldingEntry]:
     """Return every movement of shares for one trade, oldest first."""
     return HoldingEntry.objects.filter(trade_id=trade_id).order_by("id")
-
-
-def search_entries(entries: QuerySet[HoldingEntry], term: str) -> QuerySet[HoldingEntry]:
-    """Find movements by a trade's id, a trader's number, an execution, or the key of a deposit or withdrawal."""
-    term = term.strip()
-    if not term:
-        return entries
-    try:
-        return entries.filter(trade_id=UUID(term))
-    except ValueError:
-        pass
-    if term.isascii() and term.isdecimal() and len(term) < 19:
-        of_trader = entries.filter(trader_id=int(term))
-        if of_trader.exists():  # asked for apart, so that each is answered from its own index
-            return of_trader
-    return entries.filter(Q(execution=term) | Q(key=term))
-
-
-def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], HoldingEntry]:
-    """Return the entries that were made with one of these idempotency keys, by trader and key."""
-    entries = HoldingEntry.objects.filter(trader_id__in=trader_ids, key__in=keys)
-    return {(entry.trader_id, entry.key): entry for entry in entries if entry.key}
 
 
 def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, int]:

@@ -57,7 +57,7 @@ class Wallet(models.Model):
 
     @property
     def available(self) -> Decimal:
-        """What may be blocked or withdrawn."""
+        """Return what may be blocked or withdrawn."""
         return self.balance - self.blocked
 
 
@@ -75,6 +75,7 @@ class Kind(models.TextChoices):
 
     @property
     def contra(self) -> str:
+        """Return the account on the other side."""
         return _CONTRA[self]
 
 
@@ -160,3 +161,8 @@ class WalletEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount} of trader {self.trader_id}"
+
+    @property
+    def available_after(self) -> Decimal:
+        """Return what could be blocked or withdrawn right after the movement."""
+        return self.balance_after - self.blocked_after

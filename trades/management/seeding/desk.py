@@ -57,6 +57,7 @@ class Desk:
         self.shares = holdings.open_ledger(keys)
         self._market = checks.Market(traders, instruments, open=True)
         self._references = _references(count)
+        self._at: datetime | None = None
         self._dockets: list[Docket] = []
 
     def accept(self, order: Order, *, trader_id: int, channel: str, placed_by: str, at: datetime) -> Docket:
@@ -181,14 +182,19 @@ class Desk:
             raise AssertionError(f"left for the pipeline: {unfinished[:3]}")
         for docket in self._dockets:
             docket.trade.check_at = None  # the exchange has never heard of it, and would say so
-        self.cash.post()
-        self.shares.post()
+        self._post()
         insert_many([docket.trade for docket in self._dockets])
         for rows in ("requests", "reports", "executions", "events"):
             insert_many([row for docket in self._dockets for row in getattr(docket, rows)])
 
     def _now(self, at: datetime) -> None:
-        self.cash.at = self.shares.at = at
+        """Post what moved until now, and let time go on to `at`."""
+        self._post()
+        self._at = at
+
+    def _post(self) -> None:
+        self.cash.post(at=self._at)
+        self.shares.post(at=self._at)
 
     def _block(self, docket: Docket, needed: Decimal) -> None:
         trade = docket.trade
