@@ -41,6 +41,10 @@ class ConflictError(Exception):
         self.reason = reason
 
 
+class TradeBusyError(Exception):
+    """Somebody else holds the trade's lock for longer than a call may wait; nothing was kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a new trade is to be."""
