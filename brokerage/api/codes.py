@@ -67,8 +67,8 @@ PROBLEMS = {
     ),
     "TOO_MANY_CHANGES": ErrorSpec(
         409,
-        "The trade has 20 requests open, or 500 in all. It takes no more amendments; a cancellation is always taken.",
-        "20 requests of this trade are open.",
+        "The trade has 20 requests without an outcome, or 500 in all: only a cancellation is taken.",
+        "A trade may have 20 changes on their way and 500 instructions in all.",
         instance="/api/v1/trades/PW67-YW51",
     ),
     "IDEMPOTENCY_KEY_BUSY": ErrorSpec(

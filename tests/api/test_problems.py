@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from brokerage.models import Trader
 from brokerage.reasons import Code, Reason
 from tests.api.conftest import ORDER, client_of
-from trades.intake import accept
+from trades.intake import accept, change
 
 URL = "/api/v1/trades"
 
@@ -98,7 +98,7 @@ class TestAnErrorOfIntake:
     ) -> None:
         address = f"{URL}/{place()['trade_id']}"
         for name in ("amend", "cancel"):
-            monkeypatch.setattr(accept, name, _raising(accept.TradeBusyError()))
+            monkeypatch.setattr(change, name, _raising(change.TradeBusyError()))
         for response in (as_alice.patch(address, {"quantity": 20}), as_alice.delete(address)):
             assert (response.status_code, problem(response)["code"]) == (503, "TRADE_BUSY")
             assert response["Retry-After"] == "1"
@@ -107,8 +107,8 @@ class TestAnErrorOfIntake:
         self, as_alice: APIClient, place: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         address = f"{URL}/{place()['trade_id']}"
-        reason = Reason(Code.TOO_MANY_CHANGES, "20 requests of this trade are open.")
-        monkeypatch.setattr(accept, "amend", _raising(accept.ConflictError(reason)))
+        reason = Reason(Code.TOO_MANY_CHANGES, "A trade may have 20 changes on their way and 500 instructions in all.")
+        monkeypatch.setattr(change, "amend", _raising(change.ConflictError(reason)))
         response = as_alice.patch(address, {"quantity": 20})
         assert (response.status_code, problem(response)["code"]) == (409, "TOO_MANY_CHANGES")
         assert problem(response)["detail"] == reason.message

@@ -21,7 +21,7 @@ from tests.api.openapi import check, operations, resolved
 from tests.factories import InstrumentFactory, UserFactory
 from tests.trades import steps
 from trades.core.parking import park
-from trades.intake import accept, idempotency
+from trades.intake import change, idempotency
 from trades.models import TradeRequest
 
 pytestmark = pytest.mark.django_db
@@ -89,11 +89,13 @@ class ErrorScenarios:
         return self.send({"quantity": ORDER["quantity"]})
 
     def too_many_changes(self) -> Any:
-        error = accept.ConflictError(Reason(Code.TOO_MANY_CHANGES, "20 requests of this trade are open."))
+        error = change.ConflictError(
+            Reason(Code.TOO_MANY_CHANGES, "A trade may have 20 changes on their way and 500 instructions in all.")
+        )
         return self.send_raising(error)
 
     def trade_busy(self) -> Any:
-        return self.send_raising(accept.TradeBusyError())
+        return self.send_raising(change.TradeBusyError())
 
     def send_raising(self, error: Exception) -> Any:
         """Make the call, of which intake makes this error."""
@@ -103,7 +105,7 @@ class ErrorScenarios:
 
         with pytest.MonkeyPatch.context() as patch:
             for name in ("amend", "cancel"):
-                patch.setattr(accept, name, fail)
+                patch.setattr(change, name, fail)
             return self.send()
 
     def idempotency_key_busy(self) -> Any:
@@ -153,7 +155,7 @@ def test_a_documented_problem_happens(
     status: int,
     code: str,
 ) -> None:
-    monkeypatch.setattr(idempotency, "KEY_PATIENCE", "50ms")
+    monkeypatch.setattr(idempotency, "KEY_WAIT", "50ms")
     scenarios = ErrorScenarios(as_alice, path, method, name, place()["trade_id"])
     response = getattr(scenarios, code.lower())()
     assert (response.status_code, response.json()["code"]) == (status, code), response.content

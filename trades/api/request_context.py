@@ -17,12 +17,14 @@ from brokerage.api.problems import Problem, invalid
 from brokerage.api.serializers import StrictCharField
 from brokerage.reasons import Code
 from trades.api.serializers import CHANNEL, KEY
-from trades.intake.accept import ConflictError, TradeBusyError
-from trades.intake.idempotency import Answer, Caller, KeyBusyError, KeyReusedError
+from trades.intake.change import ConflictError, TradeBusyError
+from trades.intake.idempotency import KeyBusyError, KeyReusedError, RequestContext, StoredResponse
 from trades.models import Channel, Trade
 
 
-def request_context(request: Request, *, trader_id: int, path: str, client_reference: str | None = None) -> Caller:
+def request_context(
+    request: Request, *, trader_id: int, path: str, client_reference: str | None = None
+) -> RequestContext:
     """Return who calls, through which channel, under which idempotency key. Raises Problem, ValidationError.
 
     `path` is the call's, with the trade's own id in it, so that a trade called by its reference is the same call.
@@ -37,7 +39,7 @@ def request_context(request: Request, *, trader_id: int, path: str, client_refer
         raise invalid("/client_reference", "differs", "Must equal the Idempotency-Key header if both are sent.")
     # Equal for equal JSON, whatever the order of its names and the space between them.
     canonical = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
-    return Caller(
+    return RequestContext(
         trader_id=trader_id,
         username=request.user.get_username(),
         channel=channel,
@@ -81,7 +83,7 @@ def etag(revision: int) -> str:
     return f'"{revision}"'
 
 
-def accepted_response(stored: Answer, **headers: str) -> HttpResponse:
+def accepted_response(stored: StoredResponse, **headers: str) -> HttpResponse:
     """Return 202 with the bytes that were stored: the first response and every repetition are the same."""
     response = HttpResponse(stored.body, status=202, content_type="application/json", headers=headers)
     response["ETag"] = etag(stored.revision)

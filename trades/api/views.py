@@ -15,8 +15,10 @@ from brokerage.api.serializers import EmptyBodySerializer
 from brokerage.models import User
 from trades.api.request_context import IntakeView, accepted_response, etag, if_match, request_context
 from trades.api.serializers import ChangeSerializer, NewTradeSerializer, TradeListQuery
-from trades.intake import accept
+from trades.core.representation import to_dict
+from trades.intake import accept, change
 from trades.models import Trade
+from trades.models.fields import first_id
 from trades.queries import selectors
 
 PATH = "/api/v1/trades"
@@ -37,7 +39,7 @@ class TradesView(IntakeView):
         terms.pop("confirm_duplicate", None)
         order = accept.Order(**terms)
         context = request_context(request, trader_id=trader_id, path=PATH, client_reference=order.client_reference)
-        stored = accept.place(order, caller=context, now=timezone.now())
+        stored = accept.place(order, context=context)
         return accepted_response(stored, Location=f"{PATH}/{stored.trade_id}")
 
 
@@ -49,21 +51,20 @@ class TradeView(IntakeView):
         if found is None:
             raise Http404
         trade, requests = found
-        content = selectors.picture(trade, requests, now=timezone.now())
-        return Response(content, headers={"ETag": etag(trade.revision)})
+        return Response(to_dict(trade, requests, now=timezone.now()), headers={"ETag": etag(trade.revision)})
 
     def patch(self, request: Request, trade_ref: str) -> HttpResponse:
         terms = ChangeSerializer.read(request.data)
         trade = get_trade_or_404(request.user, trade_ref)
         context = request_context(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
-        stored = accept.amend(trade.pk, caller=context, now=timezone.now(), check=if_match(request), **terms)
+        stored = change.amend(trade.pk, context=context, check=if_match(request), **terms)
         return accepted_response(stored)
 
     def delete(self, request: Request, trade_ref: str) -> HttpResponse:
         EmptyBodySerializer.read(request.data)
         trade = get_trade_or_404(request.user, trade_ref)
         context = request_context(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
-        stored = accept.cancel(trade.pk, caller=context, now=timezone.now(), check=if_match(request))
+        stored = change.cancel(trade.pk, context=context, check=if_match(request))
         return accepted_response(stored)
 
 
@@ -98,17 +99,17 @@ def list_trades(
         trades = trades.filter(trader_id=resolve_trader_id(request.user, trader_id))
     if created_after is not None:
         trades = trades.filter(
-            created_at__gt=created_after, pk__gte=selectors.first_id(created_after.timestamp() - _CLOCK_SKEW_S)
+            created_at__gt=created_after, pk__gte=first_id(created_after.timestamp() - _CLOCK_SKEW_S)
         )
     if created_before is not None:
         trades = trades.filter(
-            created_at__lt=created_before, pk__lt=selectors.first_id(created_before.timestamp() + _CLOCK_SKEW_S)
+            created_at__lt=created_before, pk__lt=first_id(created_before.timestamp() + _CLOCK_SKEW_S)
         )
     now = timezone.now()
     return paginate(
         request,
         trades,
-        lambda trade: selectors.picture(trade, trade.requests.all(), now=now),
+        lambda trade: to_dict(trade, trade.requests.all(), now=now),
         limit=limit,
         cursor=cursor,
     )
