@@ -63,15 +63,15 @@ def test_has_one_entry_per_revision_under_either_name(as_alice: APIClient, place
 
 def test_goes_on_behind_a_revision(as_alice: APIClient, place: Place) -> None:
     trade = place()
-    for quantity in (11, 12):
+    for quantity in (11, 12):  # the second entry about the first of them: it makes way for the next
         as_alice.patch(f"{URL}/{trade['trade_id']}", {"quantity": quantity})
     seen, address = [], f"{URL}/{trade['trade_id']}/events?limit=2"
     while address:
         page = as_alice.get(address).json()
         seen += [entry["revision"] for entry in page["results"]]
         address = page["next"]
-    assert seen == [1, 2, 3]
-    assert events(as_alice, trade, after=3).json()["results"] == []
+    assert seen == [1, 2, 3, 4]
+    assert events(as_alice, trade, after=4).json()["results"] == []
 
 
 def test_is_not_there_for_anybody_else(

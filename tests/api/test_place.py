@@ -47,7 +47,7 @@ class TestPlacing:
         )
 
     def test_it_takes_a_constant_number_of_queries(self, as_alice: APIClient, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(12):  # token; savepoint and its release; key 3, number 1, fees 1, rows 4
+        with django_assert_num_queries(13):  # token, clock; savepoint, release; key 3, number 1, fees 1, rows 4
             as_alice.post(URL, ORDER | {"client_reference": "first"})
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
-from django.utils import timezone
 from jsonschema import ValidationError
 from rest_framework.test import APIClient
 
@@ -20,7 +19,7 @@ from tests.api.conftest import ORDER, client_of
 from tests.api.openapi import check, operations, resolved
 from tests.factories import InstrumentFactory, UserFactory
 from tests.trades import steps
-from trades.core.parking import park
+from trades.core.parking import park_by_hand
 from trades.intake import change, idempotency
 from trades.models import TradeRequest
 
@@ -167,7 +166,7 @@ class TestSuccess:
 
     def test_of_a_trade_in_every_state(self, as_alice: APIClient, place: Any, share: Any) -> None:
         filled, refused, parked = (place()["trade_id"] for _ in range(3))
-        park(TradeRequest.objects.get(trade=parked).pk, why="Whose is it?", now=timezone.now())
+        park_by_hand(TradeRequest.objects.get(trade=parked).pk, why="Whose is it?")
         steps.run_to_sent()
         more = {"Idempotency-Key": "more"}
         steps.tell(steps.report(filled, "0"), steps.fill(filled, 4, "101.25"), steps.report(refused, "8", Text="No."))

@@ -187,10 +187,10 @@ class TestTheTradePage:
             as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"quantity": quantity})
         latest = page_of(office, trade)
         assert "Order received" not in latest
-        assert "The first 1 entries are left out." in latest
+        assert "The first 2 entries are left out." in latest
         assert "Order received" in page_of(office, trade, **{"from": "0"})
         assert "Order received" not in page_of(office, trade, **{"from": "nonsense"})
-        assert "The first 3 entries are left out." in page_of(office, trade, **{"from": "99"})
+        assert "The first 4 entries are left out." in page_of(office, trade, **{"from": "99"})
 
     def test_takes_as_many_queries_however_long_the_timeline(
         self, office: Client, place: Place, as_alice: APIClient
