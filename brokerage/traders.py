@@ -1,10 +1,10 @@
-"""Finding traders, and what a trader pays."""
+"""Finding traders."""
 
 import re
 
 from django.db.models import F, Func, Q, QuerySet, Value
 
-from brokerage.models import FeeSchedule, Trader
+from brokerage.models import Trader
 
 MIN_PHONE_DIGITS = 4
 """Fewer digits are not looked for in phone numbers: "22" is half of Mumbai."""
@@ -48,8 +48,3 @@ def trader_id_of(number_or_username: str) -> int:
     if number is None:
         raise UnknownTraderError(f"no trader {number_or_username}")
     return number
-
-
-def fee_schedule_of(trader_id: int) -> FeeSchedule | None:
-    """Return the schedule of fees for trades that the trader places now; None if there are no fees."""
-    return FeeSchedule.objects.filter(traders=trader_id).first()

@@ -8,7 +8,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from brokerage.api import preface
+from brokerage.api import openapi_settings
 from brokerage.observability import prometheus
 from brokerage.observability.logging import configure_logging
 
@@ -151,14 +151,14 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["brokerage.api.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["brokerage.api.parsers.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "brokerage.api.negotiation.AlwaysJSON",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "brokerage.api.parsers.JSONOnlyNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "brokerage.api.openapi.Description",
-    "EXCEPTION_HANDLER": "brokerage.api.problems.handler",
+    "DEFAULT_SCHEMA_CLASS": "brokerage.api.openapi.ProblemSchema",
+    "EXCEPTION_HANDLER": "brokerage.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = preface.SETTINGS
+SPECTACULAR_SETTINGS = openapi_settings.SETTINGS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 # --- Safety in the browser -------------------------------------------------------------------------------------------
