@@ -10,7 +10,7 @@ from brokerage.money import CURRENCY, PRICE_PLACES
 
 
 class FeeSchedule(models.Model):
-    """The fees of a trader: min(cap, max(minimum, rate × value)) of each trade that was executed at all.
+    """The fees of a trader: min(cap, max(minimum, rate of the value)) of each trade with an execution.
 
     A trade keeps the schedule that stood here when it was accepted.
     """

@@ -17,18 +17,18 @@ def money(amount: Decimal | int | str) -> Decimal:
     return Decimal(amount).quantize(SCALE, rounding=ROUND_HALF_EVEN)
 
 
-def notional(quantity: int, price: Decimal) -> Decimal:
-    """Return quantity × price in the currency's scale, rounded once, half even."""
+def rounded_value(quantity: int, price: Decimal) -> Decimal:
+    """Return the value of `quantity` shares at `price` in the currency's scale, rounded once, half even."""
     return money(quantity * price)
 
 
-def average_price(exact_notional: Decimal, quantity: int) -> Decimal:
-    """Return the average price to four decimals, half even. `quantity` must not be 0."""
-    return (exact_notional / quantity).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
+def average_price(notional: Decimal, quantity: int) -> Decimal:
+    """Return the average price of `quantity` > 0 shares to four decimals, half even. `notional` is exact."""
+    return (notional / quantity).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
 
 
 def plain(amount: Decimal) -> str:
-    """Return a price or an amount as a decimal string, without exponent, with two decimals or more: 101.5 → "101.50"."""
+    """Return a price or an amount without exponent, with at least two decimals: 101.5 → "101.50"."""
     places = max(2, -int(amount.normalize().as_tuple().exponent))
     return f"{amount:.{places}f}"
 

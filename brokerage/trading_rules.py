@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import connection
 
 from brokerage.models import Instrument
-from brokerage.money import notional, plain
+from brokerage.money import plain, rounded_value
 from brokerage.reasons import Code, Reason
 
 _IS_OPEN = """
@@ -53,7 +53,7 @@ def terms_violations(instrument: Instrument, *, quantity: int, price: Decimal) -
                 {"limit": instrument.max_quantity, "quantity": quantity},
             )
         )
-    order_value = notional(quantity, price)
+    order_value = rounded_value(quantity, price)
     if instrument.max_value is not None and order_value > instrument.max_value:
         violations.append(
             Reason(

@@ -10,7 +10,7 @@ LIMIT = 2**63
 
 
 class Holding(models.Model):
-    """What a trader has of one share. Written by `holdings.ledger` only, together with the journal.
+    """The shares of one symbol that a trader has. Written by `holdings.ledger` only, together with the journal.
 
     Trader and symbol are its identity; the number is there for the admin.
     """

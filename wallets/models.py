@@ -30,7 +30,7 @@ class AmountField(_DecimalField):
 
 
 class Wallet(models.Model):
-    """What a trader has in cash. Written by `wallets.ledger` only, together with the journal."""
+    """The cash of a trader. Written by `wallets.ledger` only, together with the journal."""
 
     trader = models.OneToOneField(Trader, on_delete=models.PROTECT, primary_key=True, related_name="+")
     currency = models.CharField(max_length=3, default=CURRENCY)

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
-from brokerage.money import ZERO, value
+from brokerage.money import ZERO, rounded_value
 from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
 from trades.core.locked_trade import LockedTrade
 from trades.core.settlement import Version
@@ -69,7 +69,7 @@ class Executions:
             side=row.side,
             quantity=quantity,
             price=price,
-            value=value(quantity, price),
+            value=rounded_value(quantity, price),
             executed_at=message.transact_time,
             received_at=now,
         )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from brokerage import trading_rules
 from brokerage.models import Instrument, Trader
 from brokerage.money import plain
-from brokerage.reasons import Code, Reason, combine
+from brokerage.reasons import Code, Reason, combine_reasons
 from trades import lifecycle
 from trades.core.locked_trade import LockedTrade
 from trades.lifecycle import Kind, Side, Stage
@@ -60,7 +60,7 @@ def check(
             found.append(Reason(Code.SYMBOL_HALTED, text, {"symbol": row.symbol}))
         if not market.is_open:
             found.append(Reason(Code.MARKET_CLOSED, "The market is closed."))
-        found += trading_rules.terms_refusals(instrument, quantity=request.quantity, price=request.price)
+        found += trading_rules.terms_violations(instrument, quantity=request.quantity, price=request.price)
     if needed > available:
         found.append(shortfall(trade.state.side, needed=needed, available=available))
     return needed, found
@@ -79,6 +79,6 @@ def shortfall(side: Side, *, needed: Decimal, available: Decimal) -> Reason:
 
 def deny(trade: LockedTrade, request: TradeRequest, found: list[Reason], *, at: datetime) -> None:
     """Refuse a request, with the first violation and the codes of the others. A committed fact, not an exception."""
-    reason = combine(found)
+    reason = combine_reasons(found)
     event = lifecycle.Denied(str(request.pk))
     trade.apply(event, at=at, request=request, data={"code": str(reason.code)}, reason=reason)

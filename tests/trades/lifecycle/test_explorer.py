@@ -16,7 +16,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from brokerage.money import value
+from brokerage.money import rounded_value
 from trades import lifecycle
 from trades.lifecycle import (
     FREE,
@@ -312,7 +312,7 @@ def what_executes_must_be_paid_from_the_hold(fill: Report, old: State, new: Stat
         return
     for held, holds in zip(orders(old), orders(new), strict=True):
         fee = lifecycle.charged(holds) - lifecycle.charged(held)
-        taken = value(fill.quantity, fill.price) + fee if held.side is Side.BUY else fill.quantity
+        taken = rounded_value(fill.quantity, fill.price) + fee if held.side is Side.BUY else fill.quantity
         assert lifecycle.hold(holds) + taken <= lifecycle.hold(held)
 
 

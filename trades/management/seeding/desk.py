@@ -15,8 +15,8 @@ from django.db import connection
 from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
 from brokerage.models import Instrument, Trader
-from brokerage.money import CURRENCY, plain, value
-from brokerage.reasons import Code, Reason, combine
+from brokerage.money import CURRENCY, plain, rounded_value
+from brokerage.reasons import Code, Reason, combine_reasons
 from exchange.fix.messages import SIDES, ExecType
 from holdings import services as holdings
 from trades import lifecycle
@@ -120,7 +120,7 @@ class Desk:
         if reasons:
             code = {"code": str(reasons[0].code)}
             refused = lifecycle.Denied(str(row.pk))
-            docket.apply(refused, kind="DENIED", at=at + STEP, request=row, data=code, reason=combine(reasons))
+            docket.apply(refused, kind="DENIED", at=at + STEP, request=row, data=code, reason=combine_reasons(reasons))
             return False
         for number, stage in enumerate((Stage.VALIDATED, Stage.BOOKED, Stage.SENT), start=1):
             data = {}
@@ -229,7 +229,7 @@ class Desk:
             trader_id=trade.trader_id,
             symbol=trade.symbol,
             side=trade.side,
-            value=value(numbers["quantity"], numbers["price"]),
+            value=rounded_value(numbers["quantity"], numbers["price"]),
             executed_at=at,
             received_at=at,
             **numbers,
