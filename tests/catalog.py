@@ -29,8 +29,9 @@ QUERIES = {
     """,
     "sequences": """
         SELECT 'public', c.relname,
-               format('%s FROM %s TO %s START %s INCREMENT %s CACHE %s', format_type(s.seqtypid, NULL), s.seqmin, s.seqmax,
-                      s.seqstart, s.seqincrement, s.seqcache) || CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END
+               format('%s FROM %s TO %s START %s INCREMENT %s CACHE %s', format_type(s.seqtypid, NULL),
+                      s.seqmin, s.seqmax, s.seqstart, s.seqincrement, s.seqcache)
+               || CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END
         FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
         WHERE c.relnamespace = 'public'::regnamespace
     """,
@@ -67,7 +68,7 @@ class Cursor(Protocol):
 
 
 def read_catalog(cursor: Cursor) -> Catalog:
-    """Return {part: {object: {name: definition}}} of the schema `public`, with the staff's groups and their permissions."""
+    """Return {part: {object: {name: definition}}} of the schema `public`, and the permissions of the staff's groups."""
     catalog: Catalog = {}
     for part, query in QUERIES.items():
         cursor.execute(query)

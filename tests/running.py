@@ -1,4 +1,4 @@
-"""`make up` in a process of its own, in a folder of its own: for tests that look at the whole from outside."""
+"""Runs `make up` in a process of its own, in a folder of its own: for tests that look at the whole from outside."""
 
 import os
 import re
@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from config.devstack import procfs
 from config.devstack.paths import ROOT, read_json
+from config.devstack.process_table import belongs_to_stack, find_processes
 
-OUR_VARIABLES = (
+STACK_VARIABLES = (
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "CELERY_BROKER_URL",
@@ -21,7 +21,7 @@ OUR_VARIABLES = (
     "PORT",
     "STACK",
 )
-READY_SECONDS = 150
+READY_TIMEOUT_S = 150
 
 
 class RunningStack:
@@ -42,11 +42,11 @@ class RunningStack:
 
     @property
     def env(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
+        inherited = {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
         return inherited | self._environment
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_TIMEOUT_S
         while not re.search(r"ready$", self.output.read_text(), re.MULTILINE):
             assert self.process.poll() is None, self.output.read_text()
             assert time.monotonic() < deadline, self.output.read_text()
@@ -64,13 +64,10 @@ class RunningStack:
     def pid(self, name: str) -> int:
         return self.description["processes"][name]
 
-    def left(self) -> list[str]:
-        """The command lines of what this stack started and still runs."""
-        return [
-            Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            for pid in procfs.pids()
-            if (procfs.mark(pid) or "").startswith(f"{self.var}:") or procfs.works_in(pid, self.var / "postgres")
-        ]
+    def running_commands(self) -> list[str]:
+        """Return the command lines of what this stack started and still runs."""
+        found = find_processes(lambda process: belongs_to_stack(process, self.var))
+        return [" ".join(process.cmdline()) for process in found]
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` against this stack."""
