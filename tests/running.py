@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.devstack.paths import ROOT, read_json
 from config.devstack.process_table import belongs_to_stack, find_processes
+from tests.prepared_cluster import copy_prepared_cluster
 
 STACK_VARIABLES = (
     "DATABASE_URL",
@@ -24,12 +25,19 @@ STACK_VARIABLES = (
 READY_TIMEOUT_S = 150
 
 
-class RunningStack:
-    """`up` in a process of its own."""
+def inherited_environment() -> dict[str, str]:
+    """Return our environment without what would name the servers or the exchange of another stack."""
+    return {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
 
-    def __init__(self, var: Path, **environment: str) -> None:
+
+class RunningStack:
+    """`up` in a process of its own, on a copy of the prepared cluster unless it is to make one itself."""
+
+    def __init__(self, var: Path, *, is_fresh: bool = False, **environment: str) -> None:
         self.var = var
         self._environment = environment
+        if not is_fresh:
+            copy_prepared_cluster(var, env=inherited_environment())
         self.output = var.with_name("output.txt")
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -42,8 +50,7 @@ class RunningStack:
 
     @property
     def env(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
-        return inherited | self._environment
+        return inherited_environment() | self._environment
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S

@@ -37,6 +37,8 @@ def main():
         if is_installed(digest):  # by another make, while we waited
             return
         check_room()
+        if VENV.is_symlink():  # another clone's environment is not ours to change
+            VENV.unlink()
         make_environment()
         STAMP.unlink(missing_ok=True)
         install()

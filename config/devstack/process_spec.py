@@ -38,6 +38,8 @@ class ProcessSpec:
     port: int | None = None
     stop_order: StopOrder = StopOrder.INTAKE
     stop_signal: signal.Signals = signal.SIGTERM
+    repeats_stop_signal: bool = False
+    """Whether the stop signal is sent each second until the process ends."""
     stop_timeout_s: float = 15
     listed: bool = True
     """Whether it stands among the processes of stack.json."""

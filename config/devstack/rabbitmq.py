@@ -137,6 +137,7 @@ def process_specs(
         cwd=folder,
         port=port,
         stop_order=StopOrder.SERVERS,
+        repeats_stop_signal=True,  # the node forgets one that comes early in its start, and would run on
         stop_timeout_s=30,
         echo=False,
     )

@@ -65,7 +65,7 @@ class Servers:
         if self._has_own_rabbitmq:
             self._start_rabbitmq()
         if self.has_own_postgres:
-            self._start_postgres(throwaway=throwaway)
+            self.start_postgres(throwaway=throwaway)
 
     def wait_for_postgres(self) -> None:
         """Return when the database answers and has its roles."""
@@ -88,7 +88,8 @@ class Servers:
         for spec in rabbitmq.process_specs(self._paths, self._ports, self._secrets, installation):
             self._supervisor.start(spec)
 
-    def _start_postgres(self, *, throwaway: bool) -> None:
+    def start_postgres(self, *, throwaway: bool) -> None:
+        """Start the private PostgreSQL alone, on a new cluster if there is none."""
         if not self._paths.postgres.exists():
             self._announce("PostgreSQL: creating the database cluster …")
             postgres.make_cluster(self._paths, self._secrets["postgres_superuser"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STACK_VERSION = 1
 LEFTOVER_GRACE_S = 8
+STOP_SIGNAL_INTERVAL_S = 1.0
 
 
 class Supervisor:
@@ -69,11 +70,15 @@ class Supervisor:
 
     def _await_end(self, monitors: Sequence[ProcessMonitor]) -> None:
         """Wait until these are gone; kill those that take longer than they may, or all when in a hurry."""
-        started = time.monotonic()
+        started = signalled = time.monotonic()
         while alive := [monitor for monitor in monitors if monitor.is_alive()]:
+            now = time.monotonic()
             for monitor in alive:
-                if self.kill_at_once.is_set() or time.monotonic() - started > monitor.spec.stop_timeout_s:
+                if self.kill_at_once.is_set() or now - started > monitor.spec.stop_timeout_s:
                     monitor.kill()
+                elif monitor.spec.repeats_stop_signal and now - signalled > STOP_SIGNAL_INTERVAL_S:
+                    monitor.stop()
+                    signalled = now
             alive[0].join(0.1)
 
     def refresh(self) -> None:

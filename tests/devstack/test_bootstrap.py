@@ -76,6 +76,15 @@ class TestSetup:
         assert "creating" not in (again := clone.setup()).stdout
         assert "complete" in again.stdout
 
+    def test_leaves_the_environment_of_another_clone_alone(self, clone, tmp_path):
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        (theirs / "pyvenv.cfg").touch()
+        (clone.folder / ".venv").symlink_to(theirs)
+        clone.change('command = [sys.executable, "-m", "venv", str(VENV)]', 'command = ["false"]')
+        assert ".venv could not be made" in clone.refusal()
+        assert [path.name for path in theirs.iterdir()] == ["pyvenv.cfg"]
+
 
 class TestGoingWrong:
     def test_without_network(self, clone):

@@ -20,7 +20,7 @@ from config.devstack.ports import Ports
 from config.devstack.process_spec import ProcessSpec
 from config.devstack.supervisor import Supervisor
 from config.devstack.terminal import Terminal
-from tests.running import STACK_VARIABLES
+from tests.running import inherited_environment
 
 NOBODY_HOME = "127.0.0.1:1"
 
@@ -43,10 +43,14 @@ class TestStarting:
         """The one line with which `up` refuses to start."""
 
         def start(var=tmp_path / "var", **environment: str) -> str:
-            inherited = {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
             command = [sys.executable, "-m", "config.devstack", "--var", str(var), "up"]
             done = subprocess.run(
-                command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, check=False
+                command,
+                cwd=ROOT,
+                env=inherited_environment() | environment,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 1
             (line,) = done.stderr.splitlines()
@@ -105,10 +109,9 @@ class TestStarting:
 class TestManagePy:
     def line(self, **environment: str) -> str:
         """The one line with which a command ends that found no database."""
-        inherited = {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
         command = [sys.executable, "manage.py", "audit_books"]
         done = subprocess.run(
-            command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, check=False
+            command, cwd=ROOT, env=inherited_environment() | environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()

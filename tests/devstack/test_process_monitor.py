@@ -23,6 +23,13 @@ STUBBORN = (
 )
 
 
+# As RabbitMQ early in its start.
+DEAF_ONCE = (
+    "import signal, time; hear = lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL); "
+    "signal.signal(signal.SIGTERM, hear); print('deaf', flush=True); time.sleep(600)"
+)
+
+
 def python(code: str, **options) -> ProcessSpec:
     return ProcessSpec(name="sample", command=[sys.executable, "-c", code], env=dict(os.environ), **options)
 
@@ -93,7 +100,14 @@ class TestKeeper:
         assert pids_of_stack(paths.var) == []
         assert "did not stop in time" in monitor.log.tail(5)
 
-    def test_says_why_a_process_keeps_dying(self, paths):
+    def test_repeats_a_stop_signal_that_may_be_lost(self, supervisor, paths):
+        monitor = supervisor.start(python(DEAF_ONCE, repeats_stop_signal=True))
+        wait_for(lambda: "deaf" in monitor.log.tail(5))
+        supervisor.stop()
+        assert pids_of_stack(paths.var) == []
+        assert "did not stop in time" not in monitor.log.tail(5)
+
+    def test_shows_the_last_lines_of_a_process_that_keeps_dying(self, paths):
         monitor = ProcessMonitor(
             python("raise SystemExit('no luck')"), paths=paths, terminal=Terminal(quiet=True), on_change=list
         )

@@ -13,7 +13,7 @@ from django.db import connection
 from config.devstack.errors import StackError
 from config.devstack.paths import ROOT
 from config.devstack.schema import check_schema, known_migrations
-from tests.running import STACK_VARIABLES
+from tests.running import inherited_environment
 
 NAME = "older_version"
 
@@ -81,10 +81,11 @@ def test_one_that_the_environment_names_is_called_so(url, tmp_path):
 
 def test_up_ends_with_that_one_line(url, tmp_path):
     record(url, ("trades", "0005_roles"))
-    inherited = {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
     servers = {"DATABASE_URL": url, "CELERY_BROKER_URL": os.environ["CELERY_BROKER_URL"]}
     command = [sys.executable, "-m", "config.devstack", "--var", str(tmp_path / "var"), "up"]
-    done = subprocess.run(command, cwd=ROOT, env=inherited | servers, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=inherited_environment() | servers, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: the database of DATABASE_URL was made by an older version")

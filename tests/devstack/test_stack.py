@@ -22,7 +22,7 @@ NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var")
+    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var", is_fresh=True)
     try:
         stack.wait_until_ready()
         yield stack
