@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from config.devstack import debian_programs
-from config.devstack.debian_programs import Browser
+from config.devstack import debian_tools
+from config.devstack.debian_tools import Browser
 from config.devstack.errors import StackError
 from config.devstack.paths import DOWNLOADS
 
-FETCH: dict[str, Callable[..., Any]] = {"promtool": debian_programs.promtool, "chromium": debian_programs.chromium}
+FETCH: dict[str, Callable[..., Any]] = {"promtool": debian_tools.promtool, "chromium": debian_tools.chromium}
 FOUND = pytest.StashKey[dict[str, Any]]()
 
 
@@ -26,7 +26,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     asked_for = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     for name in FETCH.keys() & asked_for:
         try:
-            found[name] = FETCH[name](DOWNLOADS[name], say=lambda text: print(text, flush=True))
+            found[name] = FETCH[name](DOWNLOADS[name], announce=lambda text: print(text, flush=True))
         except StackError as error:
             found[name] = error
 

@@ -1,4 +1,4 @@
-"""`make test`: the tests on a PostgreSQL and a RabbitMQ of their own."""
+"""`make test`: runs the tests on a PostgreSQL and a RabbitMQ of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from config.devstack.paths import ROOT
-from config.devstack.stack import Stack, Stopped
+from config.devstack.stack import Stack, StopRequested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def test(var: Path, arguments: Sequence[str]) -> int:
                 "DATABASE_RUNTIME_URL": addresses.database,
             }
             return _run([sys.executable, "-m", "pytest", "--durations=10", *arguments], env)
-    except Stopped:
+    except StopRequested:
         return 130
 
 
@@ -43,7 +43,7 @@ def _run(command: Sequence[str], env: dict[str, str]) -> int:
     with subprocess.Popen(command, cwd=ROOT, env=env) as process:
         try:
             return process.wait()
-        except Stopped:
+        except StopRequested:
             process.send_signal(signal.SIGINT)
             process.wait(30)
             raise
