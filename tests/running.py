@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.devstack import procfs
 from config.devstack.paths import ROOT, read_json
+from config.devstack.process_spec import Program
 
 OUR_VARIABLES = (
     "DATABASE_URL",
@@ -31,9 +32,11 @@ class RunningStack:
         self.var = var
         self._environment = environment
         self.output = var.with_name("output.txt")
+        # A worker of the tests may be ended before its fixtures are: the stack ends with it, however it comes.
+        program = Program(name="up", command=self.command, env=self.env)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
+                program.argv, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
             )
 
     @property

@@ -16,6 +16,8 @@ from config.devstack.paths import ROOT
 from config.devstack.readiness import answers
 from tests.running import RunningStack
 
+pytestmark = pytest.mark.xdist_group("devstack")
+
 NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq"}
 
 
