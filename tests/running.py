@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from config.devstack.paths import ROOT, read_json
+from config.devstack.process_spec import ProcessSpec
 from config.devstack.process_table import belongs_to_stack, find_processes
 from tests.prepared_cluster import copy_prepared_cluster
 
@@ -39,9 +40,11 @@ class RunningStack:
         if not is_fresh:
             copy_prepared_cluster(var, env=inherited_environment())
         self.output = var.with_name("output.txt")
+        # A worker of the tests may be ended before its fixtures are: the stack ends with it, however it comes.
+        spec = ProcessSpec(name="up", command=self.command, env=self.env)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
+                spec.argv, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
             )
 
     @property

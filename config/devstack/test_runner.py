@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+# One worker per core, each with a database of its own; tests of one `xdist_group` go to one worker, in their order.
+PARALLEL = ("-n", "logical", "--maxprocesses", "8", "--dist", "loadgroup", "--no-loadscope-reorder")
+
 
 def test(var: Path, arguments: Sequence[str]) -> int:
     """Run pytest with the servers' addresses in its environment; returns its exit code.
@@ -33,7 +36,9 @@ def test(var: Path, arguments: Sequence[str]) -> int:
                 "DATABASE_OWNER_URL": addresses.database_owner,
                 "DATABASE_RUNTIME_URL": addresses.database,
             }
-            return _run([sys.executable, "-m", "pytest", "--durations=10", *arguments], env)
+            # The tests start some hundred processes: each would compile all of the project again.
+            env.pop("PYTHONDONTWRITEBYTECODE", None)
+            return _run([sys.executable, "-m", "pytest", "--durations=10", *PARALLEL, *arguments], env)
     except StopRequested:
         return 130
 
