@@ -3,7 +3,8 @@
 Each check is one query that returns what is wrong, so that clean books cost the scan and nothing more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -71,6 +72,48 @@ _SETTLEMENTS = """
     HAVING count(*) > 1
 """
 
+# --- Since a time: by what came before, which earlier audits have checked, and not from the beginning --------------
+
+# The entries of one holding are in the order of their ids; their times may be a little out of it.
+_TOUCHED = """
+    SELECT trader_id, symbol, min(id) AS first_id
+      FROM holdings_holdingentry
+     WHERE at >= %s
+     GROUP BY trader_id, symbol
+"""
+
+_TOUCHED_CHAIN = f"""
+    SELECT id, trader_id, symbol, quantity_after, blocked_after, short_after, quantity, blocked, short
+      FROM (SELECT e.*, f.first_id,
+                   lag(e.quantity_after, 1, 0::bigint) OVER chain + e.amount AS quantity,
+                   lag(e.blocked_after, 1, 0::bigint) OVER chain + e.blocked_change AS blocked,
+                   lag(e.short_after, 1, 0::bigint) OVER chain + e.short_change AS short
+              FROM ({_TOUCHED}) f
+             CROSS JOIN LATERAL (
+                   (SELECT * FROM holdings_holdingentry e
+                     WHERE e.trader_id = f.trader_id AND e.symbol = f.symbol AND e.id < f.first_id
+                     ORDER BY e.id DESC LIMIT 1)
+                   UNION ALL
+                   SELECT * FROM holdings_holdingentry e
+                    WHERE e.trader_id = f.trader_id AND e.symbol = f.symbol AND e.id >= f.first_id
+                   ) e
+            WINDOW chain AS (PARTITION BY e.trader_id, e.symbol ORDER BY e.id)) e
+     WHERE id >= first_id
+       AND (quantity_after, blocked_after, short_after) IS DISTINCT FROM (quantity, blocked, short)
+"""  # noqa: S608  (nothing but constants)
+
+_TOUCHED_SUMS = f"""
+    SELECT f.trader_id, f.symbol, h.quantity, e.quantity_after, h.blocked, e.blocked_after, h.short, e.short_after
+      FROM ({_TOUCHED}) f
+     CROSS JOIN LATERAL (
+           SELECT * FROM holdings_holdingentry e
+            WHERE e.trader_id = f.trader_id AND e.symbol = f.symbol
+            ORDER BY e.id DESC LIMIT 1
+           ) e
+      LEFT JOIN holdings_holding h ON h.trader_id = f.trader_id AND h.symbol = f.symbol
+     WHERE (h.quantity, h.blocked, h.short) IS DISTINCT FROM (e.quantity_after, e.blocked_after, e.short_after)
+"""  # noqa: S608  (the same)
+
 
 def audit() -> Iterator[Discrepancy]:
     """Yield everything about the holdings that is not as it must be, in the caller's transaction.
@@ -78,9 +121,9 @@ def audit() -> Iterator[Discrepancy]:
     What a trade holds by its own facts is compared by the trades' audit, with `selectors.blocked_by_trade`, and its
     executions with `selectors.settled_executions`.
     """
-    yield from _journal_adds_up()
+    yield from _adds_up(_rows(_JOURNAL_SUMS))
     yield from _limits_hold()
-    yield from _chain_is_whole()
+    yield from _chain_is_whole(_rows(_CHAIN))
     yield from _trial_balance_is_zero()
     for trade_id, held in _rows(_TRADE_HOLDS):
         yield Discrepancy("holding.trade_hold", f"trade {trade_id}", "at least 0", str(held))
@@ -88,9 +131,20 @@ def audit() -> Iterator[Discrepancy]:
         yield Discrepancy("holding.settled_once", f"trade {trade_id} execution {execution}", "1 entry", str(count))
 
 
-def _journal_adds_up() -> Iterator[Discrepancy]:
+def audit_since(since: datetime) -> Iterator[Discrepancy]:
+    """Yield what is wrong about the holdings that have an entry of `since` or later, and about those entries.
+
+    Costs as much as there are such entries: a holding is compared with its last entry, and each entry with the one
+    before it. That both are the sum of the whole journal follows, if it was so at `since`. What `audit` alone finds:
+    old entries or holdings changed without a new entry, and a trial balance that is not zero.
+    """
+    yield from _adds_up(_rows(_TOUCHED_SUMS, [since]))
+    yield from _chain_is_whole(_rows(_TOUCHED_CHAIN, [since]))
+
+
+def _adds_up(rows: Iterable[tuple[Any, ...]]) -> Iterator[Discrepancy]:
     """Every column of a holding is the sum of its changes in the journal."""
-    for trader_id, symbol, *columns in _rows(_JOURNAL_SUMS):
+    for trader_id, symbol, *columns in rows:
         for name, found, expected in zip(("quantity", "blocked", "short"), columns[::2], columns[1::2], strict=True):
             if found != expected:
                 yield Discrepancy(f"holding.{name}", f"trader {trader_id} {symbol}", str(expected), str(found))
@@ -107,9 +161,9 @@ def _limits_hold() -> Iterator[Discrepancy]:
         )
 
 
-def _chain_is_whole() -> Iterator[Discrepancy]:
+def _chain_is_whole(rows: Iterable[tuple[Any, ...]]) -> Iterator[Discrepancy]:
     """Each entry starts where the one before it ended: none is missing, doubled or out of order."""
-    for entry, trader_id, symbol, *after in _rows(_CHAIN):
+    for entry, trader_id, symbol, *after in rows:
         found, expected = after[:3], after[3:]
         subject = f"trader {trader_id} {symbol} entry {entry}"
         yield Discrepancy("holding.chain", subject, _triple(expected), _triple(found))
@@ -126,8 +180,8 @@ def _triple(values: list[Any]) -> str:
     return "quantity {}, blocked {}, short {}".format(*values)
 
 
-def _rows(sql: str) -> list[tuple[Any, ...]]:
+def _rows(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, parameters or None)
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found

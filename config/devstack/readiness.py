@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config.devstack.errors import StackError
-from config.devstack.process_specs import QUEUES
+from config.devstack.process_specs import HOUSEKEEPING, PIPELINE_QUEUES
 from config.devstack.rabbitmq import consumers
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def checks(web: WebAddresses, servers: Addresses, keepers: Mapping[str, Keeper])
         "web": lambda: answers(f"{web.web}/readyz"),
         "stream": lambda: answers(f"{web.stream}/livez"),
         "flower": lambda: answers(f"{web.flower}/"),
-        "worker": lambda: all(consumers(servers.celery_broker, queue) for queue in QUEUES) and scraped("worker"),
+        "worker": lambda: all(consumers(servers.celery_broker, q) for q in PIPELINE_QUEUES) and scraped("worker"),
+        "audit": lambda: consumers(servers.celery_broker, HOUSEKEEPING) > 0 and scraped("audit"),
         "reports": lambda: consumers(servers.exchange, "exchange.reports") > 0 and scraped("reports"),
         "simulator": lambda: consumers(servers.exchange, "exchange.orders") > 0,
         "dispatcher": lambda: keepers["dispatcher"].is_steady(STEADY_SECONDS) and scraped("dispatcher"),

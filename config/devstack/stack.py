@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from config.devstack.process_spec import Program
 
-NAMES = ("web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq")
+NAMES = (
+    *("web", "stream", "dispatcher", "worker", "reports", "beat", "audit", "flower", "simulator"),
+    *("postgres", "rabbitmq"),
+)
 READY_SECONDS = 90
 SAME_SIGNAL_SECONDS = 1.0
 

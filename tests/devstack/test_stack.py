@@ -16,12 +16,15 @@ from config.devstack.paths import ROOT
 from config.devstack.readiness import answers
 from tests.running import RunningStack
 
-NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq"}
+NAMES = {
+    *("web", "stream", "dispatcher", "worker", "reports", "beat", "audit", "flower", "simulator"),
+    *("postgres", "rabbitmq"),
+}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var")
+    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var", AUDIT_INTERVAL_S="2")
     try:
         stack.wait_until_ready()
         yield stack
@@ -44,7 +47,7 @@ def test_stack_json_tells_where_everything_is(stack):
     assert answers(f"{described['web_url']}/readyz")
     assert answers(f"{described['stream_url']}/livez")
     assert described["processes"].keys() == NAMES
-    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "dispatcher", "reports"}
+    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "audit", "dispatcher", "reports"}
     assert all(answers(url) for url in described["metrics_urls"].values())
 
 
@@ -54,6 +57,21 @@ def test_flower_sees_the_worker(stack):
     while "flower_worker_online{" not in (seen := read(f"{stack.description['flower_url']}/metrics")):
         assert time.monotonic() < deadline, seen
         time.sleep(0.5)
+
+
+def test_the_books_are_audited_by_the_process_for_it(stack):
+    log = stack.var / "log" / "audit.log"
+    deadline = time.monotonic() + 30
+    while log.read_text().count("audit_done") < 2:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    assert "scope=INCREMENTAL" in log.read_text()
+    assert "audit" not in (stack.var / "log" / "worker.log").read_text()
+    page = read(stack.description["metrics_urls"]["audit"])
+    assert {
+        'brokerage_audit_discrepancies{scope="full"} 0.0',
+        'brokerage_audit_discrepancies{scope="incremental"} 0.0',
+    } <= {*page.splitlines()}
 
 
 def read(url: str) -> str:
