@@ -285,7 +285,7 @@ class TestImage:
 def sources() -> list[Path]:
     """The Python files of the image."""
     found = [path for package in OURS for path in (ROOT / package).rglob("*.py")]
-    return [path for path in found if "local" not in path.relative_to(ROOT).parts] + [ROOT / "manage.py"]
+    return [path for path in found if "devstack" not in path.relative_to(ROOT).parts] + [ROOT / "manage.py"]
 
 
 def imports(path: Path) -> set[str]:

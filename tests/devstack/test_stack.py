@@ -66,7 +66,7 @@ def test_the_books_are_audited_by_the_process_for_it(stack):
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
     assert "scope=INCREMENTAL" in log.read_text()
-    assert "audit" not in (stack.var / "log" / "worker.log").read_text()
+    assert "audit_done" not in (stack.var / "log" / "worker.log").read_text()
     page = read(stack.description["metrics_urls"]["audit"])
     assert {
         'brokerage_audit_discrepancies{scope="full"} 0.0',
