@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar
+from functools import update_wrapper, wraps
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 log = structlog.get_logger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 3
@@ -22,6 +23,8 @@ MAX_ATTEMPTS = 3
 # stood still too long, because its process was frozen; a server that only reads, because another one took over.
 _READ_ONLY = "25006"
 _TRANSIENT = {"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", _READ_ONLY}
+
+_TIMEOUTS = {"57014", "25P03", "25P04"}  # of a statement, of a pause inside a transaction, of the transaction
 
 # Connection lost, resources (disk, memory, connections) exhausted, an error of the operating system.
 _TRANSIENT_CLASSES = ("08", "53", "58")
@@ -33,21 +36,60 @@ def is_transient(error: BaseException) -> bool:
         return True
     if not isinstance(error, DatabaseError):
         return False
-    sqlstate = _sqlstate(error)
+    sqlstate = sqlstate_of(error)
     if sqlstate is None:
         return isinstance(error, OperationalError)
     return sqlstate in _TRANSIENT or sqlstate.startswith(_TRANSIENT_CLASSES)
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def is_timeout(error: BaseException) -> bool:
+    """Tell whether `error` says that the work itself took too long, and not that it waited for somebody else."""
+    return sqlstate_of(error) in _TIMEOUTS
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return PostgreSQL's code for what went wrong (Appendix A of its manual); None if it did not say."""
     return getattr(error.__cause__, "sqlstate", None)
 
 
 def drop_bad_connection(error: BaseException) -> None:
     """After a failure: let the next query open a new connection if this one is lost, or leads to a standby."""
-    if _sqlstate(error) == _READ_ONLY:
+    if connection.in_atomic_block:
+        return  # within a transaction nothing can be replaced: whoever opened it will see to it
+    if sqlstate_of(error) == _READ_ONLY:
         connection.close()
     connection.close_if_unusable_or_obsolete()
+
+
+class _DurableTransaction(Generic[P, T]):
+    """A function that opens its own transaction; see `opens_transaction`."""
+
+    def __init__(self, function: Callable[P, T]) -> None:
+        self.joined = function
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                with transaction.atomic(durable=True):
+                    return self.joined(*args, **kwargs)
+            except (DatabaseError, InterfaceError) as error:
+                if attempt == MAX_ATTEMPTS or not is_transient(error):
+                    raise
+                name = self.joined.__name__
+                log.warning("transaction_retried", function=name, attempt=attempt, error=str(error).strip())
+                drop_bad_connection(error)
+                time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311  (jitter, not a secret)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def opens_transaction(function: Callable[P, T]) -> _DurableTransaction[P, T]:
+    """Run a function as one durable transaction, at most three times with jitter when it fails for a transient reason.
+
+    The function must be safe to run any number of times. What is to happen after the commit it leaves to `on_commit`.
+    `function.joined(…)` runs it within the caller's transaction instead.
+    """
+    return _DurableTransaction(function)
 
 
 def retrying(function: Callable[..., T]) -> Callable[..., T]:

@@ -7,7 +7,23 @@ from enum import StrEnum
 from typing import Any
 
 from brokerage.money import ZERO
-from trades.lifecycle.fees import FREE, FeeSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """A share of the value, but at least `minimum`, and at most `cap` (None: no limit).
+
+    It is charged on the whole trade and not on each of its fills: at a fill the difference of two totals falls due. So
+    however a trade is cut into fills, busts and corrections, it costs the same.
+    """
+
+    rate: Decimal = ZERO
+    """0.001 is a tenth of a per cent; never more than 1."""
+    minimum: Decimal = ZERO
+    cap: Decimal | None = None
+
+
+FREE = FeeSchedule()
 
 
 class Side(StrEnum):
@@ -79,7 +95,7 @@ class Reported(StrEnum):
     SUSPENDED = "SUSPENDED"
     RESTATED = "RESTATED"
     STATUS = "STATUS"
-    """Asked about the order, the exchange named the newest request that it has. Nothing else follows from it."""
+    """RequestAdded about the order, the exchange named the newest request that it has. Nothing else follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +160,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestAdded:
     """The client asked for something: a request enters the chain."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Advanced:
+class StageCompleted:
     """The pipeline finished a step of a request."""
 
     request_id: str
@@ -159,29 +175,29 @@ class Advanced:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Denied:
     """The broker refused a request before it was sent."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class CancelledLocally:
     """The CANCEL `request_id` met a NEW that never was at the exchange: the trade ends here and now."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Abandoned:
+class AmendDropped:
     """The AMEND `request_id`, which never was at the exchange, is given up for a CANCEL behind it: it ends alone."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class NeverArrived:
-    """Asked about the order, the exchange said that it has not got this request: it is still to be sent."""
+class NotReceived:
+    """RequestAdded about the order, the exchange said that it has not got this request: it is still to be sent."""
 
     request_id: str
 
@@ -210,7 +226,7 @@ class Report:
     replaces: Executed = Executed()
 
 
-Event = Asked | Advanced | Refused | Withdrawn | Abandoned | NeverArrived | Report
+Event = RequestAdded | StageCompleted | Denied | CancelledLocally | AmendDropped | NotReceived | Report
 
 
 @dataclass(frozen=True, slots=True)

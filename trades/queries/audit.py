@@ -25,8 +25,9 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from brokerage.auditing import Discrepancy
+from brokerage.db import clock
 from brokerage.db.locks import AdvisoryLock, try_advisory_lock
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from brokerage.observability import metrics
 from holdings import audit as holdings_audit
 from holdings import selectors as holdings
@@ -90,9 +91,7 @@ def _snapshot() -> Iterator[datetime]:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute("SELECT now()")
-        [started_at] = cursor.fetchone()
-        yield started_at
+        yield clock.now()
 
 
 def _begin(now: datetime) -> datetime | None:
@@ -147,12 +146,11 @@ def _log(discrepancy: Discrepancy) -> None:
     log.error("audit_discrepancy", code=discrepancy.code, subject=discrepancy.subject, detail=str(discrepancy))
 
 
-@retrying
+@opens_transaction
 def _record(run: AuditRun) -> None:
-    with transaction.atomic(durable=True):
-        run.pk = None  # it has one if the transaction before this one failed after the insert
-        run.save(force_insert=True)
-        AuditRun.objects.filter(started_at__lt=run.started_at - KEPT).delete()
+    run.pk = None  # it has one if the transaction before this one failed after the insert
+    run.save(force_insert=True)
+    AuditRun.objects.filter(started_at__lt=run.started_at - KEPT).delete()
 
 
 def _set_metrics() -> None:
