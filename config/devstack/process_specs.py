@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 WEB_PORT = 8000
 STREAM_PORT = 8001
 FLOWER_PORT = 5555
-QUEUES = ("trades.validate", "trades.book", "trades.send", "housekeeping")
+PIPELINE_QUEUES = ("trades.validate", "trades.book", "trades.send")
+HOUSEKEEPING = "housekeeping"
 
 # Everything is started as a module: the scripts in .venv/bin begin with a path that may not hold a space.
 PYTHON = (sys.executable, "-m")
@@ -29,7 +30,7 @@ MANAGE = (sys.executable, "manage.py")
 CELERY = (*PYTHON, "celery", "--app", "config")
 
 # These have no web server: they answer Prometheus on a port of their own.
-SCRAPED = ("worker", "dispatcher", "reports")
+SCRAPED = ("worker", "audit", "dispatcher", "reports")
 
 # These need no broker, so they start while RabbitMQ still does.
 WITHOUT_BROKER = ("web", "stream")
@@ -88,16 +89,18 @@ def application_specs(
             name=name, command=command, env={**env, **own}, port=port, before_start=empty_folder, **details
         )
 
-    worker = ("worker", "--queues", ",".join(QUEUES), "--concurrency", "2", "--task-events", "--loglevel", "INFO")
-    # One worker has no neighbours to greet and to listen to: that would cost a second at each start.
-    alone = ("--without-mingle", "--without-gossip")
+    # The two workers have nothing to say to each other: greeting and listening would cost a second at each start.
+    alone = ("--without-mingle", "--without-gossip", "--task-events", "--loglevel", "INFO")
+    worker = ("worker", "--queues", ",".join(PIPELINE_QUEUES), "--concurrency", "2", *alone)
+    audit = ("worker", "--queues", HOUSEKEEPING, "--concurrency", "1", "--hostname", "audit@%h", *alone)
     beat = ("beat", "--schedule", str(paths.var / "celerybeat-schedule"), "--pidfile=", "--loglevel", "INFO")
     # The workers send events already.
     flower = ("flower", f"--address={HOST}", f"--port={ports.get('flower')}", "--enable-events=False")
     specs = [
         _gunicorn("web", paths, ports, env, "config.wsgi:application"),
         _gunicorn("stream", paths, ports, env, "config.asgi:application", "--worker-class", "asgi"),
-        scraped_spec("worker", *CELERY, *worker, *alone, stop_order=StopOrder.WORK),
+        scraped_spec("worker", *CELERY, *worker, stop_order=StopOrder.WORK),
+        scraped_spec("audit", *CELERY, *audit),
         scraped_spec("reports", *MANAGE, "consume_reports", stop_order=StopOrder.WORK),
         scraped_spec("dispatcher", *MANAGE, "run_dispatcher"),
         spec("beat", *CELERY, *beat),

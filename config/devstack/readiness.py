@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config.devstack.errors import StackError
-from config.devstack.process_specs import QUEUES
+from config.devstack.process_specs import HOUSEKEEPING, PIPELINE_QUEUES
 from config.devstack.rabbitmq import count_consumers
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def readiness_checks(
         "web": lambda: responds(f"{web.web}/readyz"),
         "stream": lambda: responds(f"{web.stream}/livez"),
         "flower": lambda: responds(f"{web.flower}/"),
-        "worker": lambda: all(count_consumers(servers.celery_broker, queue) for queue in QUEUES) and scraped("worker"),
+        "worker": lambda: (
+            all(count_consumers(servers.celery_broker, queue) for queue in PIPELINE_QUEUES) and scraped("worker")
+        ),
+        "audit": lambda: count_consumers(servers.celery_broker, HOUSEKEEPING) > 0 and scraped("audit"),
         "reports": lambda: count_consumers(servers.exchange, "exchange.reports") > 0 and scraped("reports"),
         "simulator": lambda: count_consumers(servers.exchange, "exchange.orders") > 0,
         "dispatcher": lambda: monitors["dispatcher"].is_steady(STEADY_UPTIME_S) and scraped("dispatcher"),

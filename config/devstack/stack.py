@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-NAMES = ("web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq")
+NAMES = (
+    *("web", "stream", "dispatcher", "worker", "reports", "beat", "audit", "flower", "simulator"),
+    *("postgres", "rabbitmq"),
+)
 READY_TIMEOUT_S = 90
 SAME_SIGNAL_S = 1.0
 

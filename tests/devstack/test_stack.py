@@ -19,12 +19,15 @@ from tests.running import RunningStack
 
 pytestmark = pytest.mark.xdist_group("devstack")
 
-NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq"}
+NAMES = {
+    *("web", "stream", "dispatcher", "worker", "reports", "beat", "audit", "flower", "simulator"),
+    *("postgres", "rabbitmq"),
+}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var", is_fresh=True)
+    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var", is_fresh=True, AUDIT_INTERVAL_S="2")
     try:
         stack.wait_until_ready()
         yield stack
@@ -47,7 +50,7 @@ def test_stack_json_has_every_address(stack):
     assert responds(f"{described['web_url']}/readyz")
     assert responds(f"{described['stream_url']}/livez")
     assert described["processes"].keys() == NAMES
-    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "dispatcher", "reports"}
+    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "audit", "dispatcher", "reports"}
     assert all(responds(url) for url in described["metrics_urls"].values())
 
 
@@ -57,6 +60,21 @@ def test_flower_sees_the_worker(stack):
     while "flower_worker_online{" not in (seen := read(f"{stack.description['flower_url']}/metrics")):
         assert time.monotonic() < deadline, seen
         time.sleep(0.5)
+
+
+def test_the_books_are_audited_by_the_process_for_it(stack):
+    log = stack.var / "log" / "audit.log"
+    deadline = time.monotonic() + 30
+    while log.read_text().count("audit_done") < 2:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    assert "scope=INCREMENTAL" in log.read_text()
+    assert "audit_done" not in (stack.var / "log" / "worker.log").read_text()
+    page = read(stack.description["metrics_urls"]["audit"])
+    assert {
+        'brokerage_audit_discrepancies{scope="full"} 0.0',
+        'brokerage_audit_discrepancies{scope="incremental"} 0.0',
+    } <= {*page.splitlines()}
 
 
 def read(url: str) -> str:
