@@ -4,28 +4,29 @@ We believe executions and our own arithmetic. Where the exchange follows FIX 5.0
 reports come in order, nothing differs; where something does, a report was lost, was overtaken, or one of us is wrong.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport
+from exchange.fix.codes import CxlRejReason, CxlRejResponseTo, ExecType, OrdStatus
+from exchange.fix.messages import CancelReject, ExecutionReport
 from trades.lifecycle import Kind, State, Status, leaves, status
 
-_STATUSES = {  # OrdStatus (39)
-    "0": Status.NEW,
-    "1": Status.PARTIALLY_FILLED,
-    "2": Status.FILLED,
-    "3": Status.DONE_FOR_DAY,
-    "4": Status.CANCELED,
-    "6": Status.PENDING_CANCEL,
-    "8": Status.REJECTED,
-    "9": Status.SUSPENDED,
-    "A": Status.PENDING_NEW,
-    "C": Status.EXPIRED,
-    "E": Status.PENDING_REPLACE,
+_STATUSES = {
+    OrdStatus.NEW: Status.NEW,
+    OrdStatus.PARTIALLY_FILLED: Status.PARTIALLY_FILLED,
+    OrdStatus.FILLED: Status.FILLED,
+    OrdStatus.DONE_FOR_DAY: Status.DONE_FOR_DAY,
+    OrdStatus.CANCELED: Status.CANCELED,
+    OrdStatus.PENDING_CANCEL: Status.PENDING_CANCEL,
+    OrdStatus.REJECTED: Status.REJECTED,
+    OrdStatus.SUSPENDED: Status.SUSPENDED,
+    OrdStatus.PENDING_NEW: Status.PENDING_NEW,
+    OrdStatus.EXPIRED: Status.EXPIRED,
+    OrdStatus.PENDING_REPLACE: Status.PENDING_REPLACE,
 }
 _NOT_SENT = (Status.RECEIVED, Status.VALIDATED, Status.BOOKED)
 _PENDING = (ExecType.PENDING_NEW, ExecType.PENDING_REPLACE, ExecType.PENDING_CANCEL)
-_RESPONSE_TO = {"1": Kind.CANCEL, "2": Kind.AMEND}  # CxlRejResponseTo (434)
-_UNKNOWN_ORDER = "1"  # CxlRejReason (102)
+_RESPONSE_TO = {CxlRejResponseTo.CANCEL: Kind.CANCEL, CxlRejResponseTo.REPLACE: Kind.AMEND}
 
 Differences = dict[str, dict[str, Any]]
 """By our name of the figure: `ours` and `theirs`. Empty if all that was said agrees."""
@@ -65,7 +66,9 @@ def _of_execution_report(state: State, message: ExecutionReport) -> dict[str, tu
 
 def _of_cancel_reject(state: State, message: CancelReject, request_id: str | None) -> dict[str, tuple[Any, Any]]:
     pairs: dict[str, tuple[Any, Any]] = {}
-    if message.cxl_rej_reason != _UNKNOWN_ORDER:  # then FIX has it say Rejected, whatever became of the order
+    if (
+        message.cxl_rej_reason != CxlRejReason.UNKNOWN_ORDER
+    ):  # then FIX has it say Rejected, whatever became of the order
         pairs["status"] = (_status(state), _read(message.ord_status, _STATUSES))
     named = state.request(request_id)
     if named is not None:
@@ -79,6 +82,6 @@ def _status(state: State) -> Status:
     return Status.PENDING_NEW if now in _NOT_SENT else now
 
 
-def _read(code: str | None, names: dict[str, Any]) -> str | None:
+def _read(code: str | None, names: Mapping[Any, Any]) -> str | None:
     """Our name for a code of FIX; one that we have no name for stays as it is."""
     return None if code is None else names.get(code, code)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from brokerage.db.bulk import fetch_many
 from brokerage.db.transactions import is_transient
 from brokerage.observability import metrics
-from exchange.amqp import WINDOW, LinkDown, Outgoing
+from exchange.amqp import WINDOW, LinkDown, OutboundMessage
 from trades.core.gateway import publisher, question
 from trades.core.parking import set_unconfirmed_aside
 from trades.core.schedule import in_doubt, nobody_sends_from
@@ -57,7 +57,7 @@ def _ask(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     TradeRequest.objects.filter(trade__in=trades, check_at__isnull=False).update(checks=F("checks") + 1)
 
 
-def _question(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> Outgoing | None:
+def _question(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> OutboundMessage | None:
     """What to ask about a trade; None if nothing of it can be outside."""
     outside = [row for row in requests if row.stage in (Stage.BOOKED, Stage.SENT)]
     if not outside:

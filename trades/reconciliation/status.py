@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from brokerage.reasons import Code, Reason
+from exchange.fix.codes import OrdRejReason, OrdStatus
 from exchange.fix.messages import ExecutionReport
 from trades import lifecycle
 from trades.core.locked_trade import Docket
@@ -17,8 +18,6 @@ from trades.lifecycle import Kind, Reported, Stage
 from trades.models import TradeRequest
 from trades.reconciliation.due import Asking
 
-_REJECTED, _UNKNOWN_ORDER = "8", "5"  # OrdStatus (39), OrdRejReason (103)
-
 
 def take_answer(
     docket: Docket, message: ExecutionReport, named: TradeRequest | None, *, now: datetime
@@ -27,7 +26,7 @@ def take_answer(
 
     `named` is the trade's request that the answer names: the newest that the exchange has got.
     """
-    unknown = (message.ord_status, message.ord_rej_reason) == (_REJECTED, _UNKNOWN_ORDER)
+    unknown = (message.ord_status, message.ord_rej_reason) == (OrdStatus.REJECTED, OrdRejReason.UNKNOWN_ORDER)
     latest = None if unknown else named
     if latest is not None and latest.outcome is None and latest.stage == Stage.BOOKED:
         event = lifecycle.Report(Reported.STATUS, str(latest.pk))

@@ -18,7 +18,8 @@ from brokerage.money import plain
 from brokerage.observability import metrics
 from brokerage.reasons import Code, Reason
 from exchange.amqp import REPORTS
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport
+from exchange.fix.codes import CxlRejReason, ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport
 from exchange.inbound import Report
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
@@ -49,7 +50,6 @@ _REPORTED = {
     ExecType.SUSPENDED: Reported.SUSPENDED,
     ExecType.RESTATED: Reported.RESTATED,
 }
-_TOO_LATE_TO_CANCEL = "0"  # CxlRejReason (102)
 
 
 @bound_contextvars(step="apply")
@@ -127,7 +127,7 @@ def _cancel_reject(docket: Docket, message: CancelReject, *, now: datetime) -> l
     row = docket.row(_uuid(message.cl_ord_id) or "")
     if row is not None and row.outcome is not None:
         return []
-    code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
+    code = Code.TOO_LATE if message.cxl_rej_reason == CxlRejReason.TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
     reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
     event = lifecycle.Report(Reported.CANCEL_REJECTED, str(row.pk) if row else None)
     revision = docket.apply(event, kind="EXCHANGE_CANCEL_REJECTED", at=now, request=row, reason=reason)

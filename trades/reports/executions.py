@@ -17,7 +17,8 @@ from django.db.models import Q
 from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
 from brokerage.money import ZERO, value
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport, parse
 from trades.core.locked_trade import Docket
 from trades.lifecycle import Executed
 from trades.models import Execution, PendingRevision

@@ -14,7 +14,7 @@ from brokerage.db.transactions import retrying
 from brokerage.observability import metrics
 from brokerage.reasons import Reason
 from exchange.fix import messages
-from exchange.fix.messages import MsgType
+from exchange.fix.codes import MsgType
 from holdings import services as holdings
 from trades import lifecycle
 from trades.core import repository
