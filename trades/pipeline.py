@@ -24,7 +24,7 @@ from structlog.contextvars import bound_contextvars
 
 from brokerage.db.transactions import is_transient
 from exchange.amqp import REPORTS, Consumer
-from exchange.inbound import Intake
+from exchange.inbound import InboundReports
 from trades import tasks
 from trades.core.instrumentation import tell_dispatched
 from trades.core.schedule import patience
@@ -135,5 +135,5 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 
 def report_consumer() -> Consumer:
     """The consumer of the exchange's reports: one is active, further copies stand by."""
-    intake = Intake(REPORTS.name, apply_reports)
-    return Consumer(settings.EXCHANGE_URL, REPORTS, intake, after_gap=due.ask_about_all)
+    inbound = InboundReports(REPORTS.name, apply_reports)
+    return Consumer(settings.EXCHANGE_URL, REPORTS, inbound, after_gap=due.ask_about_all)

@@ -26,6 +26,9 @@ _TRANSIENT = {"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03", "57
 # Connection lost, resources (disk, memory, connections) exhausted, an error of the operating system.
 _TRANSIENT_CLASSES = ("08", "53", "58")
 
+# Of these, what one's own work causes by taking too long: a statement, a transaction that stood still, a transaction.
+_TIMEOUTS = {"57014", "25P03", "25P04"}
+
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether `error` is the weather (a lock, a lost connection, a restart) and not the data."""
@@ -37,6 +40,11 @@ def is_transient(error: BaseException) -> bool:
     if sqlstate is None:
         return isinstance(error, OperationalError)
     return sqlstate in _TRANSIENT or sqlstate.startswith(_TRANSIENT_CLASSES)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Tell whether the work itself took longer than the database allows, and so may do so each time."""
+    return isinstance(error, DatabaseError) and _sqlstate(error) in _TIMEOUTS
 
 
 def _sqlstate(error: BaseException) -> str | None:
