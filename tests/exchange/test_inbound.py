@@ -12,6 +12,7 @@ from exchange.inbound import InboundReports
 from exchange.models import Code, QuarantinedMessage
 from exchange.quarantine import quarantine
 from tests.exchange.test_messages import FILL, message
+from trades.pipeline import apply_reports
 
 pytestmark = pytest.mark.django_db
 
@@ -235,6 +236,14 @@ class TestTransientFailures:
         hand_on_until_done(InboundReports("reports", books), deliver(*map(fill, "abcdefgh"), redelivered=True))
         assert books.applied == list("abcefgh")
         assert QuarantinedMessage.objects.count() == 1
+
+    def test_applying_is_not_repeated_between_two_heartbeats(self, monkeypatch):
+        """RabbitMQ cuts off a consumer that it does not hear of for the time of three timeouts."""
+        calls = []
+        monkeypatch.setattr("trades.pipeline.route", lambda messages: calls.append(1) or statement_timeout(None))
+        with pytest.raises(OperationalError):
+            InboundReports("reports", apply_reports)(deliver(fill("a")))
+        assert calls == [1]
 
     def test_a_report_that_times_out_leaves_the_queue_and_everything_behind_it_is_applied(self, queue, channel):
         publisher = Publisher(settings.EXCHANGE_URL, queue)

@@ -11,7 +11,7 @@ from brokerage.admin.base import DayFilter as ByDay
 from brokerage.admin.base import TypedFilter
 from trades.lifecycle import Stage
 from trades.models import PendingRevision, Trade, TradeRequest
-from trades.queries.selectors import first_id
+from trades.models.fields import first_id
 
 
 class SymbolFilter(TypedFilter):
