@@ -1,4 +1,4 @@
-"""What the link promises, on a real RabbitMQ: confirmed or not believed; in order, once handled, never lost."""
+"""The promises of the link, on a real RabbitMQ: confirmed or not believed; in order, once handled, never lost."""
 
 import os
 import threading
@@ -321,6 +321,16 @@ class TestConsumer:
             wait_for(lambda: _exists(channel, queue))
             wait_for(lambda: _published(publisher, "b"))
             wait_for(lambda: names(received) == ["a", "b"])
+
+    def test_a_queue_that_is_deleted_again_and_again_stops_neither_side(self, publisher, queue, channel):
+        """Both declare it while its process starts or ends, which RabbitMQ answers with an error of the connection."""
+        received = []
+        with consuming(queue, lambda batch: received.extend(names(batch))):
+            for number in range(25):
+                channel.queue_delete(queue.name)
+                _published(publisher, number)
+            wait_for(lambda: _published(publisher, "last"))
+            wait_for(lambda: "last" in received)
 
     def test_says_when_messages_may_have_been_lost(self, publisher, queue, channel, relay):
         """Not at the first connection to a queue that is there; but after a cut, and when the queue is gone."""
