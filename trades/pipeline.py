@@ -13,6 +13,7 @@ lease runs out, and the dispatcher makes a chain of the steps that remain.
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 from amqp.exceptions import AMQPError
@@ -148,7 +149,10 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 # --- From the exchange to the database -------------------------------------------------------------------------------
 
 
+# Not `opens_transaction`, which would try three times: the consumer hands the batch on again, and its heartbeats go on
+# in between. Three timeouts in a row in here would cost it its connection to RabbitMQ.
 @bound_contextvars(step="apply")
+@transaction.atomic(durable=True)
 def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> None:
     """Apply a batch in the order in which it came. Commits all of it or raises; safe to run any number of times.
 
@@ -157,26 +161,23 @@ def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> 
 
     Killed after the commit and before the batch is acknowledged, it comes again, and nothing happens twice.
     """
-    # Not `retrying`: the consumer hands the batch on again, and its heartbeats go on in between. Three timeouts in a
-    # row in here would cost it its connection to RabbitMQ.
-    with transaction.atomic(durable=True):
-        trade_ids = route([report.message for report in reports])
-        trades = repository.lock_trades({trade_id for trade_id in trade_ids if trade_id})
-        now = now or clock.now()
-        batch = ReportBatch(reports, list(trades.values()), now=now)
-        postings = []
-        for report, trade_id in zip(reports, trade_ids, strict=True):
-            trade, message = trades.get(trade_id) if trade_id else None, report.message
-            if trade is None:
-                set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
-            elif isinstance(message, ExecutionReport) and message.exec_type is ExecType.ORDER_STATUS:
-                postings += apply_status(trade, message, now=now)
-            else:
-                postings += batch.apply(trade, report)
-        settlement.settle(postings)
-        repository.save(trades.values(), at=now)
-        batch.save()
-    metrics.batch_size.labels("apply").observe(len(reports))
+    trade_ids = route([report.message for report in reports])
+    trades = repository.lock_trades({trade_id for trade_id in trade_ids if trade_id})
+    now = now or clock.now()
+    batch = ReportBatch(reports, list(trades.values()), now=now)
+    postings = []
+    for report, trade_id in zip(reports, trade_ids, strict=True):
+        trade, message = trades.get(trade_id) if trade_id else None, report.message
+        if trade is None:
+            set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
+        elif isinstance(message, ExecutionReport) and message.exec_type is ExecType.ORDER_STATUS:
+            postings += apply_status(trade, message, now=now)
+        else:
+            postings += batch.apply(trade, report)
+    settlement.settle(postings)
+    repository.save(trades.values(), at=now)
+    batch.save()
+    transaction.on_commit(partial(metrics.batch_size.labels("apply").observe, len(reports)))
 
 
 def report_consumer() -> Consumer:

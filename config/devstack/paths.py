@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 # The stacks of these commands lie in the folder of `make up`.
-NESTED_STACKS = ("demo", "test", "screenshots")
+NESTED_STACKS = ("demo", "test", "screenshots", "walk")
 # What was unpacked from Debian's packages: one copy for every stack of this clone.
 DOWNLOADS = {name: ROOT / "var" / name for name in ("rabbitmq-server", "promtool", "chromium")}
 SECRET_NAMES = (

@@ -1,4 +1,4 @@
-"""An order as the exchange keeps it, and the bodies of the reports about it."""
+"""An order as the exchange stores it, and the bodies of the reports about it."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -15,7 +15,7 @@ from brokerage.models import Trader
 from tests.trades import steps
 from trades.core import parking
 from trades.core.status_query import StatusQuery
-from trades.lifecycle import Kind, Reported
+from trades.lifecycle import Kind, Reported, Stage
 from trades.models import Trade, TradeEvent
 from trades.queries import descriptions, timeline
 from trades.steps import send
@@ -272,7 +272,7 @@ class TestWords:
 
 def test_every_kind_that_is_entered_has_a_sentence() -> None:
     source = "".join(file.read_text() for file in Path(trades.__file__).parent.rglob("*.py"))
-    written = set(re.findall(r'(?:kind=|note\(\s*)"([A-Z_]+)"', source))
+    written = set(re.findall(r'(?:record\(\s*|lambda event: )"([A-Z_]+)"', source)) | {*Stage} - {Stage.RECEIVED}
     assert {"BOOKED", "SENT", "ANOMALY", "PARKED"} <= written
     derived = {f"EXCHANGE_{reported}" for reported in Reported} | {f"{kind}_RECEIVED" for kind in Kind}
     assert written | derived == descriptions.KINDS

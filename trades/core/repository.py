@@ -35,7 +35,7 @@ def lock_trades(trade_ids: Collection[UUID]) -> dict[UUID, LockedTrade]:
     """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out."""
     rows = lock_many(Trade, trade_ids)
     requests: dict[UUID, list[TradeRequest]] = {row.pk: [] for row in rows}
-    for request in fetch_many(TradeRequest, by="trade", values=requests, order=["trade", "seq"]):
+    for request in fetch_many(TradeRequest, by="trade", values=requests, order=("trade", "seq")):
         requests[request.trade_id].append(request)
     return {row.pk: LockedTrade(row, requests[row.pk]) for row in rows}
 
@@ -61,7 +61,14 @@ def lock_leased(
     wanted = {UUID(request_id): lease for request_id, lease in leases}
     found = lock_requests(wanted)
     work = [found[request_id] for request_id in wanted if request_id in found]
-    return [(trade, row) for trade, row in work if row.lease == wanted[row.pk] and schedule.is_unfinished(row, stage)]
+    return [
+        (trade, row)
+        for trade, row in work
+        if row.lease == wanted[row.pk]
+        and (row.stage == stage if stage else row.stage != Stage.SENT)
+        and row.outcome is None
+        and row.parked is None
+    ]
 
 
 @transaction_required

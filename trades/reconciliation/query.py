@@ -45,7 +45,7 @@ def query_trades(trade_ids: Sequence[UUID], *, until: datetime) -> None:
 def _query(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     trades = Trade.objects.in_bulk(trade_ids)
     requests: dict[UUID, list[TradeRequest]] = defaultdict(list)
-    for row in fetch_many(TradeRequest, by="trade", values=list(trades), order=["trade", "seq"]):
+    for row in fetch_many(TradeRequest, by="trade", values=list(trades), order=("trade", "seq")):
         requests[row.trade_id].append(row)
     messages = {pk: _status_request(trade, requests[pk], now=now) for pk, trade in trades.items()}
     publisher.publish([message for message in messages.values() if message])

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from brokerage.observability import metrics
 from holdings import selectors as holdings
 from trades import lifecycle
@@ -18,26 +19,25 @@ from trades.steps.leases import Lease
 from wallets import selectors as wallets
 
 
-@retrying
+@opens_transaction
 def validate(leases: Sequence[Lease], *, now: datetime) -> None:
     """Take requests from RECEIVED to VALIDATED, or refuse them with every reason that applies."""
-    with transaction.atomic(durable=True):
-        work = repository.lock_leased(leases, stage=Stage.RECEIVED)
-        if not work:
-            return
-        trades = [trade for trade, _ in work]
-        market = checks.load_market(trades, now=now)
-        available = _available(trades)
-        for trade, request in work:
-            needed = checks.additional_hold(trade, request)
-            found = checks.violations(trade, request, market, needed=needed, available=available[trade.row.pk])
-            if found:
-                checks.deny(trade, request, found, at=now)
-            else:
-                event = lifecycle.StageCompleted(str(request.pk), Stage.VALIDATED)
-                trade.apply(event, at=now, request=request)
-        repository.save(trades, at=now)
-    metrics.batch_size.labels("validate").observe(len(work))
+    work = repository.lock_leased(leases, stage=Stage.RECEIVED)
+    if not work:
+        return
+    trades = [trade for trade, _ in work]
+    market = checks.load_market(trades, now=now)
+    available = _available(trades)
+    for trade, request in work:
+        needed = checks.additional_hold(trade, request)
+        found = checks.violations(trade, request, market, needed=needed, available=available[trade.row.pk])
+        if found:
+            checks.deny(trade, request, found, at=now)
+        else:
+            event = lifecycle.StageCompleted(str(request.pk), Stage.VALIDATED)
+            trade.apply(event, at=now, request=request)
+    repository.save(trades, at=now)
+    transaction.on_commit(partial(metrics.batch_size.labels("validate").observe, len(work)))
 
 
 def _available(trades: Iterable[LockedTrade]) -> dict[object, Decimal]:
