@@ -12,7 +12,8 @@ from uuid import UUID
 from brokerage.money import plain
 from brokerage.reasons import Code, Reason
 from exchange.amqp import REPORTS
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport
+from exchange.fix.codes import CxlRejReason, ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport
 from exchange.inbound import Report
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
@@ -41,7 +42,6 @@ _REPORTED = {
     ExecType.SUSPENDED: Reported.SUSPENDED,
     ExecType.RESTATED: Reported.RESTATED,
 }
-_TOO_LATE_TO_CANCEL = "0"  # CxlRejReason (102)
 
 
 def route(messages: Sequence[ExecutionReport | CancelReject]) -> list[UUID | None]:
@@ -147,7 +147,8 @@ class ReportBatch:
         request = trade.request(message.cl_ord_id)
         if request is not None and trade.facts(request).outcome is not None:
             return []
-        code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
+        is_late = message.cxl_rej_reason == CxlRejReason.TOO_LATE_TO_CANCEL
+        code = Code.TOO_LATE if is_late else Code.EXCHANGE_REJECTED
         reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
         event = lifecycle.Report(Reported.CANCEL_REJECTED, str(request.pk) if request else None)
         revision = trade.apply(event, at=self._now, request=request, reason=reason)

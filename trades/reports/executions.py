@@ -15,7 +15,8 @@ from django.db.models import Q
 from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
 from brokerage.money import ZERO, rounded_value
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport, parse
 from trades.core.locked_trade import LockedTrade
 from trades.core.settlement import Version
 from trades.lifecycle import Executed
