@@ -102,7 +102,8 @@ _NO_PROPERTIES = b"\x00\x00"
 class Connector:
     """Opens connections to the node of `url`, or to the next one where several are given, separated by `;`."""
 
-    def __init__(self, url: str, *, heartbeat_s: float) -> None:
+    def __init__(self, url: str, *, heartbeat_s: float, frames: Callable[..., Any] = frame_handler) -> None:
+        """`frames` is how frames are read: py-amqp's way, or `read_frames` where messages of others come in."""
         self._parameters = kombu.Connection(
             url,
             heartbeat=heartbeat_s,
@@ -111,7 +112,7 @@ class Connector:
                 "read_timeout": SOCKET_TIMEOUT_S,
                 "write_timeout": SOCKET_TIMEOUT_S,
                 "socket_settings": {socket.TCP_USER_TIMEOUT: 10_000},
-                "frame_handler": read_frames,
+                "frame_handler": frames,
             },
         )
 
