@@ -145,7 +145,9 @@ class Stack:
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name != "STACK"}  # that is another one
+        # STACK names another one. Without bytecode each process would compile all of the project again.
+        unwanted = ("STACK", "PYTHONDONTWRITEBYTECODE")
+        inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
         return {
             **inherited,
             **self.servers.addresses.as_environment(),

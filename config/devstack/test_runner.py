@@ -36,8 +36,6 @@ def test(var: Path, arguments: Sequence[str]) -> int:
                 "DATABASE_OWNER_URL": addresses.database_owner,
                 "DATABASE_RUNTIME_URL": addresses.database,
             }
-            # The tests start some hundred processes: each would compile all of the project again.
-            env.pop("PYTHONDONTWRITEBYTECODE", None)
             return _run([sys.executable, "-m", "pytest", "--durations=10", *PARALLEL, *arguments], env)
     except StopRequested:
         return 130

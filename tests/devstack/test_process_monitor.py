@@ -68,7 +68,7 @@ class TestBackOff:
         assert next_restart_delay(5.0, uptime_s=31) == 0.2
 
 
-class TestKeeper:
+class TestProcessMonitor:
     def test_starts_a_killed_process_again_and_writes_its_new_pid(self, supervisor, paths):
         monitor = supervisor.start(python("import time; time.sleep(600)"))
         wait_for(lambda: monitor.pid)

@@ -52,7 +52,7 @@ class TestAddresses:
         assert (chosen.database, chosen.database_owner) == ("postgresql://there/db", "postgresql://there/db")
         assert (chosen.celery_broker, chosen.exchange) == ("amqp://there", "amqp://there")
 
-    def test_the_exchange_may_be_elsewhere_alone(self, addresses, monkeypatch):
+    def test_the_exchange_alone_may_be_external(self, addresses, monkeypatch):
         monkeypatch.setenv("EXCHANGE_URL", "amqp://exchange.example")
         chosen = addresses()
         assert chosen.exchange == "amqp://exchange.example"
@@ -149,7 +149,7 @@ class TestOptions:
         options = options_from_environment()
         assert (options.simulator, options.market_maker, options.port) == (True, True, None)
 
-    def test_an_exchange_elsewhere_leaves_the_simulator_out(self, monkeypatch):
+    def test_an_external_exchange_leaves_the_simulator_out(self, monkeypatch):
         monkeypatch.setenv("EXCHANGE", "external")
         assert not options_from_environment().simulator
 
