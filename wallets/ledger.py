@@ -102,8 +102,8 @@ class Ledger:
         self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None
     ) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
-        amount = positive_or_zero(amount)
-        available = self.available(trader_id)
+        amount, wallet = positive_or_zero(amount), self._wallets[trader_id]
+        available = wallet.balance - wallet.blocked
         if amount > available:
             return Shortfall(amount, available)
         if amount:
