@@ -39,8 +39,7 @@ from trades.core.schedule import patience
 from trades.lifecycle import Stage
 from trades.reconciliation import due
 from trades.reconciliation.status import apply_status
-from trades.reports.apply import ReportBatch, set_aside
-from trades.reports.routing import route
+from trades.reports.apply import ReportBatch, route, set_aside
 from trades.steps import leases
 from trades.steps.leases import Batch
 

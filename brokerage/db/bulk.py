@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.db import DatabaseError, connection, models
 
 M = TypeVar("M", bound=models.Model)
-Field = models.Field[Any, Any]
+
+if TYPE_CHECKING:  # Django's fields are generic in the stubs only
+    Field = models.Field[Any, Any]
 
 
 def fetch_many(model: type[M], *, by: str, values: Collection[Any], order: tuple[str, ...]) -> list[M]:

@@ -62,7 +62,7 @@ class TestFullDisk:
 
     def test_finds_no_file_with_holes(self, tmp_path: Path) -> None:
         grow = "for n in range(2000): metrics.messages_quarantined.labels(f'code-{n}').inc()"
-        run(tmp_path, f"fill(1); metrics.audit_discrepancies.set(0)\n{grow}")
+        run(tmp_path, f"fill(1); metrics.audit_discrepancies.labels('full').set(0)\n{grow}")
         files = {file.name.split("_")[0]: file.stat() for file in tmp_path.iterdir()}
         assert files.keys() == {"counter", "gauge"}
         assert files["counter"].st_size > prometheus.FIRST_BLOCKS
@@ -101,8 +101,9 @@ def test_a_gauge_that_nobody_has_set_is_not_shown(tmp_path: Path) -> None:
     shown = run(tmp_path, "fill(1); print(generate_latest(exposition.registry()).decode())")
     assert "\nbrokerage_trades_filled_total{" in shown
     assert "\nbrokerage_audit" not in shown
-    shown = run(tmp_path, "metrics.audit_discrepancies.set(0); print(generate_latest(exposition.registry()).decode())")
-    assert "\nbrokerage_audit_discrepancies 0.0" in shown
+    set_it = "metrics.audit_discrepancies.labels('full').set(0)"
+    shown = run(tmp_path, f"{set_it}; print(generate_latest(exposition.registry()).decode())")
+    assert '\nbrokerage_audit_discrepancies{scope="full"} 0.0' in shown
 
 
 def test_a_role_that_shares_no_folder_serves_none(monkeypatch: pytest.MonkeyPatch) -> None:

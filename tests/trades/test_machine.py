@@ -371,6 +371,7 @@ class Machine(RuleBasedStateMachine):
         steps.tell(*reports)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.timeout(3_000)
 def test_the_books_agree_whatever_happens() -> None:

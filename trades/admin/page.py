@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from brokerage.money import average, grouped
+from brokerage.money import average_price, grouped
 from holdings import selectors as holdings
 from trades import lifecycle
 from trades.admin.badges import badge
@@ -76,7 +76,7 @@ def page_of(trade: Trade, *, after: int | None) -> dict[str, Any]:
         "filled": grouped(filled),
         "filled_percent": min(100, 100 * filled // trade.quantity),
         "open": grouped(lifecycle.leaves(state)),
-        "average": grouped(average(trade.filled_notional, filled)) if filled else NOTHING,
+        "average": grouped(average_price(trade.filled_notional, filled)) if filled else NOTHING,
         "worth": f"{trade.currency} {grouped(trade.filled_value)}" if filled else NOTHING,
         "fees": f"{trade.currency} {grouped(charged)}" if (charged := lifecycle.charged(state)) else NOTHING,
         "blocked": held[0] if trade.side == Side.BUY else held[1],

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerage.admin.base import DASH, ReadOnlyAdmin, number
-from brokerage.money import average, grouped
+from brokerage.money import average_price, grouped
 from trades.admin.badges import badge
 from trades.admin.filters import DayFilter, SymbolFilter, WaitsFilter
 from trades.admin.page import page_of
@@ -102,7 +102,7 @@ class TradeAdmin(ReadOnlyAdmin):
     def average_price(self, trade: Trade) -> SafeString:
         filled = trade.filled_quantity
         return (
-            number(average(trade.filled_notional, filled))
+            number(average_price(trade.filled_notional, filled))
             if filled
             else format_html('<span class="number">{}</span>', DASH)
         )

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from brokerage.money import ZERO, money, value
+from brokerage.money import ZERO, money, rounded_value
 from trades.lifecycle.facts import FREE, FeeSchedule, Kind, Outcome, Side, Stage, State, Status, TimeInForce
 
 OUTSIDE = (Stage.BOOKED, Stage.SENT)
@@ -72,7 +72,7 @@ def hold(state: State) -> Decimal:
     ]
     if state.side is Side.SELL:
         return Decimal(max(0, max(quantity for quantity, _ in live) - state.filled_quantity))
-    costs = [value(max(0, quantity - state.filled_quantity), price) for quantity, price in live]
+    costs = [rounded_value(max(0, quantity - state.filled_quantity), price) for quantity, price in live]
     paid = fee_total(state.fee_schedule, state.filled_value)
     return max(cost + fee_total(state.fee_schedule, state.filled_value + cost) - paid for cost in costs)
 

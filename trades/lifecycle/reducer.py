@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.money import ZERO, plain, value
+from brokerage.money import ZERO, plain, rounded_value
 from trades.lifecycle.derived import OUTSIDE, is_ended, status
 from trades.lifecycle.facts import (
     AmendDropped,
@@ -146,7 +146,9 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     state = replace(
         state,
         filled_quantity=filled,
-        filled_value=state.filled_value + value(new.quantity, new.price) - value(old.quantity, old.price),
+        filled_value=state.filled_value
+        + rounded_value(new.quantity, new.price)
+        - rounded_value(old.quantity, old.price),
         filled_notional=state.filled_notional + new.quantity * new.price - old.quantity * old.price,
     )
     if state.terms_quantity is not None:

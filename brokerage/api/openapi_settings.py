@@ -1,6 +1,6 @@
-"""What stands at the head of the API's description. Pure text: the settings read it."""
+"""Settings of drf-spectacular, with the introduction of the OpenAPI document. Plain data: the settings read it."""
 
-TEXT = """\
+INTRODUCTION = """\
 A brokerage that takes trade requests, blocks the money or the shares, sends them to a share exchange, and shows what
 became of them at any time.
 
@@ -40,7 +40,7 @@ is not is 404, and a method that an address does not have is 405 with the header
 
 SETTINGS = {
     "TITLE": "Brokerage API",
-    "DESCRIPTION": TEXT,
+    "DESCRIPTION": INTRODUCTION,
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "LICENSE": {"name": "MIT"},
@@ -51,8 +51,8 @@ SETTINGS = {
         {"name": "Shares", "description": "The holdings, and every movement of them."},
         {"name": "Description", "description": "This description."},
     ],
-    "COMPONENT_SPLIT_PATCH": False,  # our PATCH has a shape of its own
-    "POSTPROCESSING_HOOKS": [],  # lists of values are named where we name them
+    "COMPONENT_SPLIT_PATCH": False,  # our PATCH has a serializer of its own
+    "POSTPROCESSING_HOOKS": [],  # enums are named where we name them
     "SORT_OPERATION_PARAMETERS": False,
     "GENERIC_ADDITIONAL_PROPERTIES": None,
 }

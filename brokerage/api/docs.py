@@ -1,4 +1,4 @@
-"""The description of the API: as a file for programs, and as a page to read and try it with."""
+"""The OpenAPI document, as a file for programs and as a page to read and to try calls with."""
 
 from functools import cache
 from typing import Any
@@ -10,10 +10,10 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from brokerage.api.fields import OneOf, Shape
+from brokerage.api.serializers import StrictChoiceField, StrictSerializer
 
 RENDERERS = {"yaml": OpenApiYamlRenderer, "json": OpenApiJsonRenderer}
-MEDIA_TYPES = {"application/yaml": "yaml", "application/json": "json"}
+FORMATS = {"application/yaml": "yaml", "application/json": "json"}
 
 # Scripts and styles are files of ours. Pictures that the page's own style sheet carries are `data:`.
 CONTENT_SECURITY_POLICY = (
@@ -22,32 +22,35 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class InFormat(Shape):
-    format = OneOf(RENDERERS, required=False, help_text="Instead of the header `Accept`.")
+class FormatQuery(StrictSerializer):
+    format = StrictChoiceField(RENDERERS, required=False, help_text="Instead of the header `Accept`.")
 
 
 @cache
-def document(form: str) -> bytes:
-    """The whole description. It cannot change while the process lives, so it is made once."""
-    written = RENDERERS[form]().render(SchemaGenerator().get_schema(public=True), renderer_context={})
+def openapi_document(format_: str) -> bytes:
+    """Write the whole document as `yaml` or `json`: once, since it cannot change while the process lives."""
+    written = RENDERERS[format_]().render(SchemaGenerator().get_schema(public=True), renderer_context={})
     return written if isinstance(written, bytes) else written.encode()
 
 
-class DescriptionView(APIView):
-    """GET: the description, as YAML or JSON."""
+class SchemaView(APIView):
+    """GET: the OpenAPI document, as YAML or JSON."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
     def get(self, request: Request) -> HttpResponse:
-        preferred = request.get_preferred_type(list(MEDIA_TYPES)) or "application/yaml"
-        form = InFormat.read_query(request).get("format") or MEDIA_TYPES[preferred]
-        media_type = next(name for name, its_form in MEDIA_TYPES.items() if its_form == form)
-        return HttpResponse(document(form), content_type=f"{media_type}; charset=utf-8", headers={"Vary": "Accept"})
+        accepted = FORMATS[request.get_preferred_type(list(FORMATS)) or "application/yaml"]
+        chosen = FormatQuery.read_query(request).get("format") or accepted
+        return HttpResponse(
+            openapi_document(chosen),
+            content_type=f"application/{chosen}; charset=utf-8",
+            headers={"Vary": "Accept"},
+        )
 
 
-class PageView(APIView):
-    """GET: the description as a page. It loads nothing from any other host."""
+class DocsView(APIView):
+    """GET: the OpenAPI document as a page. It loads nothing from any other host."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []

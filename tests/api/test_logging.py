@@ -27,14 +27,14 @@ def logins(lines: list[EventDict]) -> list[tuple[str, str | None, int | None]]:
 
 
 class TestACall:
-    def test_has_an_id_that_leads_from_the_answer_to_the_lines(
+    def test_has_an_id_that_leads_from_the_response_to_the_log(
         self, as_alice: APIClient, share: Instrument, lines: list[EventDict]
     ) -> None:
-        answer = as_alice.post("/api/v1/trades", ORDER)
+        response = as_alice.post("/api/v1/trades", ORDER)
         [line] = [line for line in lines if line["event"] == "accepted"]
-        assert line["http_request_id"] == answer["X-Request-Id"]
-        assert line["request_id"] == answer.json()["requests"][0]["request_id"]
-        assert (line["trade_id"], line["step"]) == (answer.json()["trade_id"], "accept")
+        assert line["http_request_id"] == response["X-Request-Id"]
+        assert line["request_id"] == response.json()["requests"][0]["request_id"]
+        assert (line["trade_id"], line["step"]) == (response.json()["trade_id"], "accept")
 
 
 class TestLogIns:
@@ -45,9 +45,9 @@ class TestLogIns:
         user.set_password(PASSWORD)
         user.save()
         for password in (PASSWORD, "wrong one"):
-            answer = stranger.post("/api/v1/auth/login", {"username": "alice", "password": password})
-            if answer.status_code == 200:
-                token = answer.json()["token"]
+            response = stranger.post("/api/v1/auth/login", {"username": "alice", "password": password})
+            if response.status_code == 200:
+                token = response.json()["token"]
         stranger.post("/api/v1/auth/login", {"username": "typed my password here", "password": "x"})
         APIClient(HTTP_AUTHORIZATION=f"Token {token}").post("/api/v1/auth/logout")
         assert logins(lines) == [

@@ -18,7 +18,7 @@ EVERY_URL = ["/api/v1/wallet", "/api/v1/wallet/entries", "/api/v1/holdings", "/a
 
 
 class TestTheWallet:
-    def test_tells_what_there_is(self, as_alice: APIClient, alice: Trader) -> None:
+    def test_shows_what_there_is(self, as_alice: APIClient, alice: Trader) -> None:
         assert as_alice.get("/api/v1/wallet").json() == {
             "trader_id": alice.pk,
             "currency": "INR",
@@ -56,7 +56,7 @@ class TestTheWallet:
 
 
 class TestHoldings:
-    def test_tell_what_there_is(self, as_bob: APIClient) -> None:
+    def test_show_what_there_is(self, as_bob: APIClient) -> None:
         held = {"symbol": "ACME", "quantity": 1000, "blocked": 0, "available": 1000, "short": 0}
         assert as_bob.get("/api/v1/holdings").json() == {"results": [held]}
 

@@ -15,16 +15,16 @@ pytestmark = pytest.mark.django_db
 
 
 class TestPlacing:
-    def test_the_trade_is_received_and_stands_where_the_answer_says(self, as_alice: APIClient, alice: Trader) -> None:
-        answer = as_alice.post(URL, ORDER)
-        assert answer.status_code == 202
-        trade = answer.json()
+    def test_the_trade_is_received_and_stands_where_location_says(self, as_alice: APIClient, alice: Trader) -> None:
+        response = as_alice.post(URL, ORDER)
+        assert response.status_code == 202
+        trade = response.json()
         assert trade["status"] == "RECEIVED"
         assert trade["trader_id"] == alice.pk
         assert (trade["price"], trade["quantity"], trade["time_in_force"]) == ("101.50", 10, "DAY")
         assert [(r["seq"], r["kind"], r["placed_by"]) for r in trade["requests"]] == [(1, "NEW", "alice")]
-        assert answer["ETag"] == '"1"'
-        assert as_alice.get(answer["Location"]).json() == trade
+        assert response["ETag"] == '"1"'
+        assert as_alice.get(response["Location"]).json() == trade
 
     def test_everything_may_be_said(self, as_alice: APIClient, alice: Trader) -> None:
         more = {
@@ -33,9 +33,9 @@ class TestPlacing:
             "trader_id": alice.pk,
             "confirm_duplicate": True,
         }
-        answer = as_alice.post(URL, ORDER | more, headers={"X-Channel": "MOBILE"})
-        assert answer.status_code == 202
-        trade = answer.json()
+        response = as_alice.post(URL, ORDER | more, headers={"X-Channel": "MOBILE"})
+        assert response.status_code == 202
+        trade = response.json()
         assert (trade["time_in_force"], trade["client_reference"], trade["channel"]) == ("GTC", "Zoë 1", "MOBILE")
 
     def test_without_a_channel_it_is_the_api(self, as_alice: APIClient) -> None:
@@ -47,7 +47,7 @@ class TestPlacing:
         )
 
     def test_it_takes_a_constant_number_of_queries(self, as_alice: APIClient, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(12):  # token; savepoint and its release; key 3, number 1, fees 1, rows 4
+        with django_assert_num_queries(13):  # token, clock; savepoint, release; key 3, number 1, fees 1, rows 4
             as_alice.post(URL, ORDER | {"client_reference": "first"})
 
 
@@ -106,21 +106,21 @@ class TestShape:
         ],
     )
     def test_a_malformed_field_is_pointed_at(self, as_alice: APIClient, field: str, value: Any, code: str) -> None:
-        answer = as_alice.post(URL, ORDER | {field: value})
-        assert answer.status_code == 400
-        assert pointers(answer) == {f"/{field.replace('~', '~0').replace('/', '~1')}": code}
+        response = as_alice.post(URL, ORDER | {field: value})
+        assert response.status_code == 400
+        assert pointers(response) == {f"/{field.replace('~', '~0').replace('/', '~1')}": code}
         assert not Trade.objects.exists()
 
     @pytest.mark.parametrize("field", ["symbol", "side", "quantity", "price"])
     def test_a_missing_field_is_pointed_at(self, as_alice: APIClient, field: str) -> None:
-        answer = as_alice.post(URL, {name: value for name, value in ORDER.items() if name != field})
-        assert answer.status_code == 400
-        assert pointers(answer) == {f"/{field}": "REQUIRED"}
+        response = as_alice.post(URL, {name: value for name, value in ORDER.items() if name != field})
+        assert response.status_code == 400
+        assert pointers(response) == {f"/{field}": "REQUIRED"}
 
-    def test_every_finding_is_told_at_once(self, as_alice: APIClient) -> None:
-        answer = as_alice.post(URL, {"symbol": "ACME", "quantity": "10", "price": 101.5, "message": 1, "code": 2})
-        assert answer.status_code == 400
-        assert pointers(answer) == {
+    def test_every_finding_is_returned_at_once(self, as_alice: APIClient) -> None:
+        response = as_alice.post(URL, {"symbol": "ACME", "quantity": "10", "price": 101.5, "message": 1, "code": 2})
+        assert response.status_code == 400
+        assert pointers(response) == {
             "/side": "REQUIRED",
             "/quantity": "NOT_AN_INTEGER",
             "/price": "NOT_A_STRING",
@@ -130,9 +130,9 @@ class TestShape:
 
     @pytest.mark.parametrize("body", ["[]", "null", '"BUY"', "7", "true"])
     def test_a_body_that_is_no_object_is_refused(self, as_alice: APIClient, body: str) -> None:
-        answer = as_alice.post(URL, body, content_type="application/json")
-        assert answer.status_code == 400
-        assert set(pointers(answer)) == {""}
+        response = as_alice.post(URL, body, content_type="application/json")
+        assert response.status_code == 400
+        assert set(pointers(response)) == {""}
 
     @pytest.mark.parametrize(
         "body",
@@ -150,14 +150,14 @@ class TestShape:
         ids=["cut", "not-utf8", "bom", "nan", "key-twice", "long-number", "deep", "surrogate", "nul-name"],
     )
     def test_what_is_not_our_json_is_refused(self, as_alice: APIClient, body: bytes) -> None:
-        answer = as_alice.post(URL, body, content_type="application/json")
-        assert answer.status_code == 400
-        assert answer["Content-Type"] == "application/problem+json"
+        response = as_alice.post(URL, body, content_type="application/json")
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
 
     def test_an_unknown_channel_is_refused(self, as_alice: APIClient) -> None:
-        answer = as_alice.post(URL, ORDER, headers={"X-Channel": "PIGEON"})
-        assert answer.status_code == 400
-        assert pointers(answer) == {"/X-Channel": "NOT_LISTED"}
+        response = as_alice.post(URL, ORDER, headers={"X-Channel": "PIGEON"})
+        assert response.status_code == 400
+        assert pointers(response) == {"/X-Channel": "NOT_LISTED"}
 
 
 class TestInWhoseName:
@@ -167,20 +167,20 @@ class TestInWhoseName:
         assert not Trade.objects.exists()
 
     def test_staff_place_for_the_trader_they_name(self, as_agent: APIClient, bob: Trader) -> None:
-        answer = as_agent.post(URL, ORDER | {"trader_id": bob.pk}, headers={"X-Channel": "CALL"})
-        assert answer.status_code == 202
-        trade = answer.json()
+        response = as_agent.post(URL, ORDER | {"trader_id": bob.pk}, headers={"X-Channel": "CALL"})
+        assert response.status_code == 202
+        trade = response.json()
         assert (trade["trader_id"], trade["channel"], trade["requests"][0]["placed_by"]) == (bob.pk, "CALL", "agent")
 
     def test_staff_must_name_a_trader(self, as_agent: APIClient) -> None:
-        answer = as_agent.post(URL, ORDER)
-        assert answer.status_code == 400
-        assert pointers(answer) == {"/trader_id": "REQUIRED"}
+        response = as_agent.post(URL, ORDER)
+        assert response.status_code == 400
+        assert pointers(response) == {"/trader_id": "REQUIRED"}
 
     def test_staff_must_name_one_that_exists(self, as_agent: APIClient) -> None:
-        answer = as_agent.post(URL, ORDER | {"trader_id": 999_999_999})
-        assert answer.status_code == 400
-        assert pointers(answer) == {"/trader_id": "UNKNOWN_TRADER"}
+        response = as_agent.post(URL, ORDER | {"trader_id": 999_999_999})
+        assert response.status_code == 400
+        assert pointers(response) == {"/trader_id": "UNKNOWN_TRADER"}
 
     def test_staff_who_only_look_may_not(self, as_auditor: APIClient, as_alice: APIClient, alice: Trader) -> None:
         refused = as_auditor.post(URL, ORDER | {"trader_id": alice.pk})
@@ -203,6 +203,6 @@ class TestInWhoseName:
         assert as_alice.post(URL, ORDER, headers={"X-Channel": "CALL"}).status_code == 403
 
     def test_a_stranger_may_not(self, stranger: APIClient) -> None:
-        answer = stranger.post(URL, ORDER)
-        assert (answer.status_code, answer.json()["code"]) == (401, "NOT_AUTHENTICATED")
-        assert answer["WWW-Authenticate"] == "Token"
+        response = stranger.post(URL, ORDER)
+        assert (response.status_code, response.json()["code"]) == (401, "NOT_AUTHENTICATED")
+        assert response["WWW-Authenticate"] == "Token"

@@ -16,7 +16,7 @@ URL = "/api/v1/trades"
 
 @pytest.mark.django_db
 class TestTheSameKey:
-    def test_is_the_same_answer(self, as_alice: APIClient) -> None:
+    def test_is_the_same_response(self, as_alice: APIClient) -> None:
         first = as_alice.post(URL, ORDER | {"client_reference": "one"})
         again = as_alice.post(URL, ORDER | {"client_reference": "one"})
         assert "Idempotent-Replayed" not in first
@@ -36,16 +36,16 @@ class TestTheSameKey:
             '{"symbol":"ACME","side":"BUY","quantity":10,"price":"1"}',
             '{ "price": "1",\n"quantity": 10, "side": "BUY", "symbol": "AC\\u004dE" }',
         )
-        answers = [
+        responses = [
             as_alice.post(URL, body, content_type="application/json", headers={"Idempotency-Key": "one"})
             for body in bodies
         ]
-        assert answers[0].content == answers[1].content
+        assert responses[0].content == responses[1].content
 
     def test_with_another_body_is_refused(self, as_alice: APIClient) -> None:
         as_alice.post(URL, ORDER | {"client_reference": "one"})
-        answer = as_alice.post(URL, ORDER | {"client_reference": "one", "quantity": 11})
-        assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+        response = as_alice.post(URL, ORDER | {"client_reference": "one", "quantity": 11})
+        assert (response.status_code, response.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
     def test_for_another_trade_or_method_is_refused(self, as_alice: APIClient) -> None:
         one, two = (as_alice.post(URL, ORDER)["Location"] for _ in range(2))
@@ -57,15 +57,15 @@ class TestTheSameKey:
 
     def test_comes_before_whether_the_trade_is_open_or_changed(self, as_alice: APIClient) -> None:
         place = as_alice.post(URL, ORDER)["Location"]
-        asked = {"Idempotency-Key": "end", "If-Match": '"1"'}
-        first = as_alice.delete(place, headers=asked)
-        again = as_alice.delete(place, headers=asked)
+        sent = {"Idempotency-Key": "end", "If-Match": '"1"'}
+        first = as_alice.delete(place, headers=sent)
+        again = as_alice.delete(place, headers=sent)
         assert (again.status_code, again.content) == (202, first.content)
         assert TradeRequest.objects.count() == 2
 
     def test_belongs_to_one_trader(self, as_alice: APIClient, as_bob: APIClient) -> None:
-        answers = [client.post(URL, ORDER | {"client_reference": "one"}) for client in (as_alice, as_bob)]
-        assert [answer.status_code for answer in answers] == [202, 202]
+        responses = [client.post(URL, ORDER | {"client_reference": "one"}) for client in (as_alice, as_bob)]
+        assert [response.status_code for response in responses] == [202, 202]
         assert Trade.objects.count() == 2
 
     def test_is_shared_by_a_trader_and_the_staff_acting_for_them(
@@ -76,16 +76,16 @@ class TestTheSameKey:
 
     def test_in_header_and_body_must_be_equal(self, as_alice: APIClient) -> None:
         body = ORDER | {"client_reference": "Zoë"}
-        answer = as_alice.post(URL, body, headers={"Idempotency-Key": "two"})
-        assert answer.status_code == 400
-        assert pointers(answer) == {"/client_reference": "DIFFERS"}
+        response = as_alice.post(URL, body, headers={"Idempotency-Key": "two"})
+        assert response.status_code == 400
+        assert pointers(response) == {"/client_reference": "DIFFERS"}
         assert as_alice.post(URL, body, headers={"Idempotency-Key": _as_sent("Zoë")}).status_code == 202
 
     @pytest.mark.parametrize("key", ["", "  ", "x" * 129, "a\tb", "\xff"])
     def test_must_be_a_key(self, as_alice: APIClient, key: str) -> None:
-        answer = as_alice.post(URL, ORDER, headers={"Idempotency-Key": key})
-        assert answer.status_code == 400
-        assert set(pointers(answer)) == {"/Idempotency-Key"}
+        response = as_alice.post(URL, ORDER, headers={"Idempotency-Key": key})
+        assert response.status_code == 400
+        assert set(pointers(response)) == {"/Idempotency-Key"}
 
     def test_is_not_taken_by_a_malformed_call_or_a_conflict(self, as_alice: APIClient) -> None:
         place = as_alice.post(URL, ORDER)["Location"]
@@ -103,26 +103,26 @@ def _as_sent(text: str) -> str:
 
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:
-    def test_the_same_key_from_many_sides_is_one_trade_and_one_answer(self, alice: Trader) -> None:
+    def test_the_same_key_from_many_sides_is_one_trade_and_one_response(self, alice: Trader) -> None:
         clients = [client_of(alice.user) for _ in range(8)]
 
-        def ask(client: APIClient) -> Any:
+        def send(client: APIClient) -> Any:
             try:
                 return client.post(URL, ORDER | {"client_reference": "one"})
             finally:
                 connection.close()
 
         with ThreadPoolExecutor(len(clients)) as pool:
-            answers = list(pool.map(ask, clients))
-        assert [answer.status_code for answer in answers] == [202] * len(clients)
-        assert len({answer.content for answer in answers}) == 1
-        assert sum("Idempotent-Replayed" not in answer for answer in answers) == 1
+            responses = list(pool.map(send, clients))
+        assert [response.status_code for response in responses] == [202] * len(clients)
+        assert len({response.content for response in responses}) == 1
+        assert sum("Idempotent-Replayed" not in response for response in responses) == 1
         assert Trade.objects.count() == 1
 
     def test_a_call_that_does_not_finish_is_waited_for_two_seconds(self, alice: Trader) -> None:
         client = client_of(alice.user)
 
-        def ask() -> Any:
+        def send() -> Any:
             try:
                 return client.post(URL, ORDER | {"client_reference": "one"})
             finally:
@@ -130,7 +130,7 @@ class TestAtOnce:
 
         with ThreadPoolExecutor(1) as pool, transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext('one'))", [alice.pk])  # the other call
-            answer = pool.submit(ask).result()
-        assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_KEY_BUSY")
-        assert answer["Retry-After"] == "1"
-        assert ask().status_code == 202
+            response = pool.submit(send).result()
+        assert (response.status_code, response.json()["code"]) == (409, "IDEMPOTENCY_KEY_BUSY")
+        assert response["Retry-After"] == "1"
+        assert send().status_code == 202

@@ -17,29 +17,29 @@ pytestmark = pytest.mark.django_db
 Place = Callable[..., dict[str, Any]]
 
 
-def ids(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.content
-    return [trade["trade_id"] for trade in answer.json()["results"]]
+def ids(response: Any) -> list[str]:
+    assert response.status_code == 200, response.content
+    return [trade["trade_id"] for trade in response.json()["results"]]
 
 
 class TestOneTrade:
     def test_is_found_by_id_and_by_reference_as_it_is_said(self, as_alice: APIClient, place: Place) -> None:
         trade = place()
-        spoken = trade["reference"]
-        mangled = spoken.lower().replace("-", " ").replace("0", "o").replace("1", "l")
-        for name in (trade["trade_id"], spoken, mangled):
-            answer = as_alice.get(f"{URL}/{name}")
-            assert answer.status_code == 200
-            assert answer.json() == trade
-            assert answer["ETag"] == f'"{trade["revision"]}"'
+        trade_ref = trade["reference"]
+        mangled = trade_ref.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+        for name in (trade["trade_id"], trade_ref, mangled):
+            response = as_alice.get(f"{URL}/{name}")
+            assert response.status_code == 200
+            assert response.json() == trade
+            assert response["ETag"] == f'"{trade["revision"]}"'
 
     @pytest.mark.parametrize(
         "name", ["7K3M-9QX3", "nothing", "%00", "%FF%FE", "\uff11\uff12", "a" * 4000, "0" * 32, "%F0%9F%A6%86"]
     )
     def test_anything_else_is_not_there(self, as_alice: APIClient, name: str) -> None:
-        answer = as_alice.get(f"{URL}/{name}")
-        assert answer.status_code == 404
-        assert answer["Content-Type"] == "application/problem+json"
+        response = as_alice.get(f"{URL}/{name}")
+        assert response.status_code == 404
+        assert response["Content-Type"] == "application/problem+json"
 
     def test_takes_two_queries(self, as_alice: APIClient, place: Place, django_assert_num_queries: Any) -> None:
         trade = place()
@@ -51,10 +51,10 @@ class TestAList:
     def test_is_of_ones_own_newest_first(self, as_alice: APIClient, as_bob: APIClient, place: Place) -> None:
         placed = [place()["trade_id"] for _ in range(3)]
         as_bob.post(URL, ORDER)
-        answer = as_alice.get(URL)
-        assert ids(answer) == placed[::-1]
-        assert (answer.json()["next"], answer.json()["previous"]) == (None, None)
-        assert answer.json()["results"][0] == as_alice.get(f"{URL}/{placed[-1]}").json()
+        response = as_alice.get(URL)
+        assert ids(response) == placed[::-1]
+        assert (response.json()["next"], response.json()["previous"]) == (None, None)
+        assert response.json()["results"][0] == as_alice.get(f"{URL}/{placed[-1]}").json()
 
     def test_of_staff_is_of_everybody_or_of_one(
         self, as_agent: APIClient, as_bob: APIClient, place: Place, bob: Trader
@@ -157,6 +157,6 @@ class TestFilters:
         ],
     )
     def test_a_malformed_one_is_pointed_at(self, as_alice: APIClient, query: str, found: dict[str, str]) -> None:
-        answer = as_alice.get(f"{URL}?{query}")
-        assert answer.status_code == 400
-        assert pointers(answer) == found
+        response = as_alice.get(f"{URL}?{query}")
+        assert response.status_code == 400
+        assert pointers(response) == found

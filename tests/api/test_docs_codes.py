@@ -1,9 +1,9 @@
-"""docs/api.md names every code that a caller can meet."""
+"""docs/api.md names every code that a client can meet."""
 
 import re
 from pathlib import Path
 
-from brokerage.api import problems
+from brokerage.api.codes import PROBLEMS
 from brokerage.reasons import Code
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,7 +13,7 @@ FOR_STAFF_ONLY = {Code.CUM_QTY_DIFFERS, Code.ORDER_NOT_KNOWN}
 def test_every_code_of_a_refusal_is_on_the_page() -> None:
     page = (ROOT / "docs/api.md").read_text()
     known = {str(code) for code in Code if code not in FOR_STAFF_ONLY}
-    known |= {code for _, code in problems.KINDS.values()} - {"CONFLICT", "CANNOT_BE_PROCESSED"}
+    known |= set(PROBLEMS)
     assert {code for code in known if f"`{code}`" not in page} == set()
 
 
