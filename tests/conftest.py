@@ -48,7 +48,9 @@ def _append_only_tables_can_be_emptied_between_tests() -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests counted (`record_property`): how far a search went is a part of its result."""
     counted = [
-        (report.nodeid, *counts) for report in terminalreporter.getreports("passed") for counts in report.user_properties
+        (report.nodeid, *counts)
+        for report in terminalreporter.getreports("passed")
+        for counts in report.user_properties
     ]
     if counted:
         terminalreporter.section("counted")

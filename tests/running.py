@@ -43,9 +43,7 @@ class RunningStack:
         # A worker of the tests may be ended before its fixtures are: the stack ends with it, however it comes.
         spec = ProcessSpec(name="up", command=self.command, env=self.env)
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                spec.argv, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
-            )
+            self.process = subprocess.Popen(spec.argv, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT)
 
     @property
     def command(self) -> list[str]:

@@ -23,6 +23,11 @@ def wallets_of(trader_ids: Iterable[int]) -> dict[int, Wallet]:
     return {trader_id: found.get(trader_id) or Wallet(trader_id=trader_id) for trader_id in ids}
 
 
+def available_cash(trader_ids: Iterable[int]) -> dict[int, Decimal]:
+    """Return what each of these traders could block now, read without locks: 0 where nothing was ever paid in."""
+    return {trader_id: wallet.balance - wallet.blocked for trader_id, wallet in wallets_of(trader_ids).items()}
+
+
 def entries_of(trader_id: int, *, before: int | None = None) -> QuerySet[WalletEntry]:
     """Return the trader's journal, newest first; `before` is the id of the last entry already seen."""
     entries = WalletEntry.objects.filter(trader_id=trader_id).order_by("-id")

@@ -76,14 +76,16 @@ def _refuse_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_unstorable(data: Any) -> None:
     """Walk the whole body without recursion and refuse the first text that cannot be kept or shown."""
-    waiting = [("", data)]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), data)]
     while waiting:
-        pointer, value = waiting.pop()
+        path, value = waiting.pop()
         if isinstance(value, str) and _UNSTORABLE.search(value):
-            raise invalid(pointer, "unstorable", "Text may not contain NUL or half a surrogate pair.")
+            what = "Text may not contain NUL or half a surrogate pair."
+            raise invalid("".join(map(pointer_step, path)), "unstorable", what)
         if isinstance(value, list):
-            waiting += [(f"{pointer}/{index}", item) for index, item in enumerate(value)]
+            waiting += [((*path, str(index)), item) for index, item in enumerate(value)]
         if isinstance(value, dict):
             if any(_UNSTORABLE.search(name) for name in value):
-                raise invalid(pointer, "unstorable", "Names may not contain NUL or half a surrogate pair.")
-            waiting += [(pointer + pointer_step(name), item) for name, item in value.items()]
+                what = "Names may not contain NUL or half a surrogate pair."
+                raise invalid("".join(map(pointer_step, path)), "unstorable", what)
+            waiting += [((*path, name), item) for name, item in value.items()]

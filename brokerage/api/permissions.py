@@ -20,7 +20,8 @@ def resolve_trader_id(user: User | AnonymousUser, requested: int | None) -> int:
     Raises Problem. A trader may name only themselves; the refusal of any other number, of somebody or nobody, is one
     and the same.
     """
-    user = authenticated(user)
+    if not isinstance(user, User):
+        raise NotAuthenticated
     if requested is not None and requested == user.trader_id:
         return requested
     if not user.is_staff:
@@ -38,6 +39,7 @@ def resolve_trader_id(user: User | AnonymousUser, requested: int | None) -> int:
 
 def require_acting_for(user: User | AnonymousUser, trader_id: int) -> None:
     """Raise Problem unless `user` is the trader, or staff with the permission to take orders for others."""
-    user = authenticated(user)
+    if not isinstance(user, User):
+        raise NotAuthenticated
     if user.trader_id != trader_id and not user.has_perm("brokerage.act_for_trader"):
         raise Problem(403, detail="Your role may look, but not place, amend or cancel trades for a trader.")

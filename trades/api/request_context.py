@@ -86,7 +86,7 @@ def etag(revision: int) -> str:
 def accepted_response(stored: StoredResponse, **headers: str) -> HttpResponse:
     """Return 202 with the bytes that were stored: the first response and every repetition are the same."""
     response = HttpResponse(stored.body, status=202, content_type="application/json", headers=headers)
-    response["ETag"] = etag(stored.revision)
+    response["ETag"] = f'"{stored.revision}"'
     if stored.replayed:
         response["Idempotent-Replayed"] = "true"
     return response

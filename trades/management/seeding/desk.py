@@ -17,7 +17,7 @@ from brokerage.db.transactions import transaction_required
 from brokerage.models import Instrument, Trader
 from brokerage.money import CURRENCY, plain, rounded_value
 from brokerage.reasons import Code, Reason, combine_reasons
-from exchange.fix.messages import SIDES, ExecType
+from exchange.fix.messages import ExecType
 from holdings import services as holdings
 from trades import lifecycle
 from trades.core.locked_trade import Docket
@@ -262,7 +262,7 @@ def _body(trade: Trade, row: TradeRequest, exec_id: str, reported: Reported, num
         "ClOrdID": str(row.pk),
         "SecondaryClOrdID": str(trade.pk),
         "Symbol": trade.symbol,
-        "Side": SIDES[trade.side],
+        "Side": codes.Side[trade.side],
     }
     quantity, price = ("LastQty", "LastPx") if reported is Reported.FILL else ("OrderQty", "Price")
     return body | ({quantity: str(numbers["quantity"]), price: plain(numbers["price"])} if numbers else {})
