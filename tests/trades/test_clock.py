@@ -1,6 +1,5 @@
-"""Whatever is due is due by the database's clock: a host that is an hour off delays nobody's order, and hurries none."""
+"""Whatever is due is due by the clock of the database: a host that is an hour off delays and hurries nobody."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,11 +21,10 @@ OFF = pytest.mark.parametrize("off", [HOUR, -HOUR], ids=["ahead", "behind"])
 
 
 @pytest.fixture
-def wrong_host(off: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def wrong_host(off: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
     """This host's clock is an hour off, and the database's is not."""
     right = timezone.now
     monkeypatch.setattr("django.utils.timezone.now", lambda: right() + off)
-    yield
 
 
 def seconds_from_now(moment: datetime | None) -> float:
