@@ -70,7 +70,7 @@ class ListedAdmin(admin.ModelAdmin):
     paginator = CappedPaginator
 
     class Media:
-        css = {"all": ["brokerage/admin/base.css"]}
+        css = {"all": ["brokerage/back_office.css"]}
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return ListOfAnySize
