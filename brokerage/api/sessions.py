@@ -14,7 +14,7 @@ from brokerage.api.fields import Nothing, Shape, Text
 from brokerage.api.problems import Problem
 from brokerage.api.times import rfc3339
 from brokerage.models import User
-from brokerage.observability.auth_log import tell_logged_in, tell_logged_out
+from brokerage.observability.auth_log import log_login, log_logout
 
 
 class Credentials(Shape):
@@ -37,7 +37,7 @@ class Login(APIView):
         if user is None:
             raise Problem(401, code="BAD_CREDENTIALS", detail="The username or the password is wrong.")
         session = open_session(user)
-        tell_logged_in(user.pk)
+        log_login(user.pk)
         return Response(session)
 
 
@@ -47,7 +47,7 @@ class Logout(APIView):
     def post(self, request: Request) -> Response:
         Nothing.read(request.data)
         request.auth.delete()
-        tell_logged_out(known(request.user).pk)
+        log_logout(known(request.user).pk)
         return Response(status=204)
 
 
@@ -57,7 +57,7 @@ class LogoutAll(APIView):
     def post(self, request: Request) -> Response:
         Nothing.read(request.data)
         AuthToken.objects.filter(user=request.user).delete()
-        tell_logged_out(known(request.user).pk)
+        log_logout(known(request.user).pk)
         return Response(status=204)
 
 

@@ -38,7 +38,7 @@ def ask(trade_ids: Sequence[UUID], *, until: datetime) -> None:
         except Exception as error:
             if not (is_transient(error) or isinstance(error, LinkDown)):
                 raise
-            log.warning("asking_given_up", error=str(error).strip())
+            log.warning("status_query_failed", error=str(error).strip())
 
 
 def _ask(trade_ids: Sequence[UUID], *, now: datetime) -> None:
@@ -50,7 +50,7 @@ def _ask(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     publisher.publish([one for one in questions.values() if one])
     for pk in (pk for pk, one in questions.items() if one):
         waits = any(row.stage == Stage.SENT and row.outcome is None for row in requests[pk])
-        metrics.askings.labels("unanswered" if waits else "open").inc()
+        metrics.status_queries.labels("unanswered" if waits else "open").inc()
     rows = unanswered().filter(trade__in=trades)
     asked_enough = rows.filter(parked__isnull=True, checks__gte=settings.PIPELINE["STATUS_CHECK_LIMIT"])
     set_unconfirmed_aside(asked_enough.values_list("pk", flat=True), now=now)
