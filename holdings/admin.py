@@ -9,7 +9,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerage import traders
-from brokerage.admin.base import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
+from brokerage.admin.base import (
+    EMPTY_VALUE,
+    DayFilter,
+    ReadOnlyAdmin,
+    admin_link,
+    format_change,
+    format_number,
+    html_table,
+    trade_link,
+)
 from brokerage.models import Trader
 from holdings import selectors
 from holdings.models import Holding, HoldingEntry
@@ -54,23 +63,23 @@ class HoldingAdmin(ReadOnlyAdmin):
 
     @admin.display(description="trader")
     def owner(self, holding: Holding) -> SafeString:
-        return link("brokerage_trader_change", holding.trader, holding.trader_id)
+        return admin_link("brokerage_trader_change", holding.trader, holding.trader_id)
 
     @admin.display(description="quantity", ordering="quantity")
     def in_all(self, holding: Holding) -> SafeString:
-        return number(holding.quantity)
+        return format_number(holding.quantity)
 
     @admin.display(description="blocked")
     def held(self, holding: Holding) -> SafeString:
-        return number(holding.blocked)
+        return format_number(holding.blocked)
 
     @admin.display(description="available")
     def free(self, holding: Holding) -> SafeString:
-        return number(holding.available)
+        return format_number(holding.available)
 
     @admin.display(description="short")
     def owed(self, holding: Holding) -> SafeString:
-        return number(holding.short)
+        return format_number(holding.short)
 
     @admin.display(description="newest movements")
     def journal(self, holding: Holding) -> SafeString:
@@ -79,18 +88,18 @@ class HoldingAdmin(ReadOnlyAdmin):
         rows: list[list[Any]] = [
             [
                 f"{entry.at:%Y-%m-%d %H:%M:%S}",
-                link("holdings_holdingentry_change", entry.get_kind_display(), entry.pk),
-                change(entry.amount),
-                change(entry.blocked_change),
-                number(entry.quantity_after),
-                number(entry.blocked_after),
-                number(entry.quantity_after - entry.blocked_after),
+                admin_link("holdings_holdingentry_change", entry.get_kind_display(), entry.pk),
+                format_change(entry.amount),
+                format_change(entry.blocked_change),
+                format_number(entry.quantity_after),
+                format_number(entry.blocked_after),
+                format_number(entry.quantity_after - entry.blocked_after),
                 trade_link(entry.trade_id),
             ]
             for entry in entries
         ]
         if not rows:
-            return DASH
+            return EMPTY_VALUE
         headings = [
             "Time (UTC)",
             "What",
@@ -102,8 +111,8 @@ class HoldingAdmin(ReadOnlyAdmin):
             "Trade",
         ]
         of_holding: dict[str, Any] = {"trader_id__exact": holding.trader_id, "symbol__exact": holding.symbol}
-        every = link("holdings_holdingentry_changelist", "All movements", **of_holding)
-        return format_html("{}<p>{}</p>", table(headings, rows[:NEWEST]), every)
+        every = admin_link("holdings_holdingentry_changelist", "All movements", **of_holding)
+        return format_html("{}<p>{}</p>", html_table(headings, rows[:NEWEST]), every)
 
 
 @admin.register(HoldingEntry)
@@ -132,27 +141,27 @@ class HoldingEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="trader")
     def whose(self, entry: HoldingEntry) -> SafeString:
-        return link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)
+        return admin_link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)
 
     @admin.display(description="quantity change")
     def moved(self, entry: HoldingEntry) -> SafeString:
-        return change(entry.amount)
+        return format_change(entry.amount)
 
     @admin.display(description="blocked change")
     def held(self, entry: HoldingEntry) -> SafeString:
-        return change(entry.blocked_change)
+        return format_change(entry.blocked_change)
 
     @admin.display(description="quantity after")
     def quantity(self, entry: HoldingEntry) -> SafeString:
-        return number(entry.quantity_after)
+        return format_number(entry.quantity_after)
 
     @admin.display(description="blocked after")
     def blocked(self, entry: HoldingEntry) -> SafeString:
-        return number(entry.blocked_after)
+        return format_number(entry.blocked_after)
 
     @admin.display(description="available after")
     def available(self, entry: HoldingEntry) -> SafeString:
-        return number(entry.quantity_after - entry.blocked_after)
+        return format_number(entry.quantity_after - entry.blocked_after)
 
     @admin.display(description="trade")
     def trade(self, entry: HoldingEntry) -> SafeString:

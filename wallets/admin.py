@@ -9,7 +9,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerage import traders
-from brokerage.admin.base import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
+from brokerage.admin.base import (
+    EMPTY_VALUE,
+    DayFilter,
+    ReadOnlyAdmin,
+    admin_link,
+    format_change,
+    format_number,
+    html_table,
+    trade_link,
+)
 from brokerage.models import Trader
 from wallets import selectors
 from wallets.models import Wallet, WalletEntry
@@ -58,23 +67,23 @@ class WalletAdmin(ReadOnlyAdmin):
 
     @admin.display(description="trader")
     def owner(self, wallet: Wallet) -> SafeString:
-        return link("brokerage_trader_change", wallet.trader, wallet.trader_id)
+        return admin_link("brokerage_trader_change", wallet.trader, wallet.trader_id)
 
     @admin.display(description="balance", ordering="balance")
     def in_all(self, wallet: Wallet) -> SafeString:
-        return number(wallet.balance)
+        return format_number(wallet.balance)
 
     @admin.display(description="blocked")
     def held(self, wallet: Wallet) -> SafeString:
-        return number(wallet.blocked)
+        return format_number(wallet.blocked)
 
     @admin.display(description="available")
     def free(self, wallet: Wallet) -> SafeString:
-        return number(wallet.available)
+        return format_number(wallet.available)
 
     @admin.display(description="debt")
     def owed(self, wallet: Wallet) -> SafeString:
-        return number(wallet.debt)
+        return format_number(wallet.debt)
 
     @admin.display(description="newest movements")
     def journal(self, wallet: Wallet) -> SafeString:
@@ -83,21 +92,21 @@ class WalletAdmin(ReadOnlyAdmin):
         rows: list[list[Any]] = [
             [
                 f"{entry.at:%Y-%m-%d %H:%M:%S}",
-                link("wallets_walletentry_change", entry.get_kind_display(), entry.pk),
-                change(entry.amount),
-                change(entry.blocked_change),
-                number(entry.balance_after),
-                number(entry.blocked_after),
-                number(entry.balance_after - entry.blocked_after),
+                admin_link("wallets_walletentry_change", entry.get_kind_display(), entry.pk),
+                format_change(entry.amount),
+                format_change(entry.blocked_change),
+                format_number(entry.balance_after),
+                format_number(entry.blocked_after),
+                format_number(entry.balance_after - entry.blocked_after),
                 trade_link(entry.trade_id),
             ]
             for entry in entries
         ]
         if not rows:
-            return DASH
+            return EMPTY_VALUE
         headings = ["Time (UTC)", "What", "Balance", "Blocked", "Balance after", "Blocked after", "Available", "Trade"]
-        every = link("wallets_walletentry_changelist", "All movements", trader_id__exact=wallet.trader_id)
-        return format_html("{}<p>{}</p>", table(headings, rows[:NEWEST]), every)
+        every = admin_link("wallets_walletentry_changelist", "All movements", trader_id__exact=wallet.trader_id)
+        return format_html("{}<p>{}</p>", html_table(headings, rows[:NEWEST]), every)
 
 
 @admin.register(WalletEntry)
@@ -124,27 +133,27 @@ class WalletEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="trader")
     def whose(self, entry: WalletEntry) -> SafeString:
-        return link("wallets_wallet_change", entry.trader_id, entry.trader_id)
+        return admin_link("wallets_wallet_change", entry.trader_id, entry.trader_id)
 
     @admin.display(description="balance change")
     def moved(self, entry: WalletEntry) -> SafeString:
-        return change(entry.amount)
+        return format_change(entry.amount)
 
     @admin.display(description="blocked change")
     def held(self, entry: WalletEntry) -> SafeString:
-        return change(entry.blocked_change)
+        return format_change(entry.blocked_change)
 
     @admin.display(description="balance after")
     def balance(self, entry: WalletEntry) -> SafeString:
-        return number(entry.balance_after)
+        return format_number(entry.balance_after)
 
     @admin.display(description="blocked after")
     def blocked(self, entry: WalletEntry) -> SafeString:
-        return number(entry.blocked_after)
+        return format_number(entry.blocked_after)
 
     @admin.display(description="available after")
     def available(self, entry: WalletEntry) -> SafeString:
-        return number(entry.balance_after - entry.blocked_after)
+        return format_number(entry.balance_after - entry.blocked_after)
 
     @admin.display(description="trade")
     def trade(self, entry: WalletEntry) -> SafeString:

@@ -1,4 +1,4 @@
-"""Trades in the back office: found by what a caller can say, and told on one page."""
+"""Trades in the back office: found by what a caller can say, and shown on one page."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from brokerage.models import Instrument, Trader
 from tests.api.conftest import ORDER
 from tests.factories import UserFactory
 from tests.trades import steps
-from trades.admin import page
+from trades.admin import trade_page
 from trades.admin.badges import badge
 from trades.lifecycle import Status
 
@@ -98,7 +98,9 @@ class TestTheTradeList:
 
 
 class TestTheTradePage:
-    def test_tells_the_whole_story(self, office: Client, place: Place, as_alice: APIClient, share: Instrument) -> None:
+    def test_shows_the_history(
+        self, office: Client, place: Place, as_alice: APIClient, share: Instrument
+    ) -> None:
         trade = place(quantity=1000, price="100.00", client_reference="my first")
         steps.run_to_sent()
         as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"price": "99.95"}, HTTP_X_CHANNEL="MOBILE")
@@ -176,10 +178,10 @@ class TestTheTradePage:
         assert "<script>alert" not in seen
         assert "&lt;script&gt;alert(1)" in seen
 
-    def test_shows_the_latest_part_of_a_long_story_and_the_way_to_the_rest(
+    def test_shows_the_latest_part_of_a_long_timeline_and_the_way_to_the_rest(
         self, office: Client, place: Place, as_alice: APIClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(page, "LATEST", 2)
+        monkeypatch.setattr(trade_page, "LATEST_ENTRIES", 2)
         trade = place()
         for quantity in (11, 12):
             as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"quantity": quantity})
@@ -190,7 +192,7 @@ class TestTheTradePage:
         assert "Order received" not in page_of(office, trade, **{"from": "nonsense"})
         assert "The first 3 entries are left out." in page_of(office, trade, **{"from": "99"})
 
-    def test_takes_as_many_queries_however_long_the_story(
+    def test_takes_as_many_queries_however_long_the_timeline(
         self, office: Client, place: Place, as_alice: APIClient
     ) -> None:
         trade = place()
