@@ -49,11 +49,11 @@ def trade_page(
         trades = trades.filter(trader_id=trader_for(request.user, trader_id))
     if created_after is not None:
         trades = trades.filter(
-            created_at__gt=created_after, pk__gte=selectors.first_id(created_after.timestamp() - _APART)
+            created_at__gt=created_after, pk__gte=selectors.smallest_id_at(created_after.timestamp() - _APART)
         )
     if created_before is not None:
         trades = trades.filter(
-            created_at__lt=created_before, pk__lt=selectors.first_id(created_before.timestamp() + _APART)
+            created_at__lt=created_before, pk__lt=selectors.smallest_id_at(created_before.timestamp() + _APART)
         )
     now = timezone.now()
     return page(

@@ -105,4 +105,6 @@ class Since(Shape):
     """Which part of a timeline: what came after revision `after`."""
 
     after = WholeNumberInQuery(least=0, most=2**31 - 1, default=0, help_text="Only what came behind this revision.")
-    limit = WholeNumberInQuery(least=1, most=timeline.MOST, default=timeline.MOST, help_text="Entries, at most.")
+    limit = WholeNumberInQuery(
+        least=1, most=timeline.MAX_ENTRIES, default=timeline.MAX_ENTRIES, help_text="Entries, at most."
+    )

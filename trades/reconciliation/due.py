@@ -23,7 +23,7 @@ from brokerage.db.transactions import retrying
 from trades.core.schedule import patience, sweep
 from trades.lifecycle import Stage
 from trades.models import LinkGap, Trade, TradeRequest
-from trades.queries.selectors import first_id
+from trades.queries.selectors import smallest_id_at
 
 CHUNK = 1_000
 ROOM = 128
@@ -133,7 +133,7 @@ def ask_about_all() -> None:
     LinkGap.objects.create()
     later = Q(check_at__gt=Now()) | Q(check_at__isnull=True) | Q(checks__gt=0)  # begun again, it goes on where it was
     _plan(unanswered().filter(later), check_at=Now(), checks=0)
-    young = first_id(time.time() - sweep().total_seconds())
+    young = smallest_id_at(time.time() - sweep().total_seconds())
     _plan(Trade.objects.filter(id__gte=young, acked=True, check_at__isnull=True), check_at=Now())
 
 

@@ -59,7 +59,7 @@ def _run(step: Step, claims: Sequence[Claim], stage: Stage | None, *, counted: b
         step(claims, now=timezone.now())
     except Exception as error:
         if is_transient(error) or isinstance(error, LinkDown):
-            log.warning("step_given_back", requests=len(claims), error=str(error).strip())
+            log.warning("step_requeued", requests=len(claims), error=str(error).strip())
             if counted:
                 _change_tries(claims[0], -1)
             leases.give_back(claims)
