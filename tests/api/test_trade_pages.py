@@ -98,9 +98,7 @@ class TestTheTradeList:
 
 
 class TestTheTradePage:
-    def test_shows_the_history(
-        self, office: Client, place: Place, as_alice: APIClient, share: Instrument
-    ) -> None:
+    def test_shows_the_history(self, office: Client, place: Place, as_alice: APIClient, share: Instrument) -> None:
         trade = place(quantity=1000, price="100.00", client_reference="my first")
         steps.run_to_sent()
         as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"price": "99.95"}, HTTP_X_CHANNEL="MOBILE")

@@ -35,9 +35,9 @@ def bought(filled: UUID, alice: Trader) -> UUID:
 
 
 def text(client: Client, page: str, **query: str) -> str:
-    answer = client.get(page, query)
-    assert answer.status_code == 200, answer
-    return answer.content.decode()
+    response = client.get(page, query)
+    assert response.status_code == 200, response
+    return response.content.decode()
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class TestTheFirm:
         assert User.objects.get(username="alice").check_password("Xy12-secret-99")
         assert LogEntry.objects.get().get_change_message() == "Changed password."
 
-    def test_a_quarantined_message_stands_there_whole(self, sign_in: SignIn, world: dict[type[Model], Any]) -> None:
+    def test_a_quarantined_message_is_shown_whole(self, sign_in: SignIn, world: dict[type[Model], Any]) -> None:
         ops = sign_in("ops")
         page = text(ops, "/admin/exchange/quarantinedmessage/", day=timezone.now().date().isoformat())
         assert "not JSON" in page

@@ -41,7 +41,7 @@ def described(trade_id: UUID) -> list[str]:
 
 
 class TestMovements:
-    def test_stand_with_the_entry_that_caused_them(self, alice: Trader) -> None:
+    def test_are_with_the_entry_that_caused_them(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10, price="100.00")
         steps.run_to_sent()
         steps.tell(steps.report(trade, "0"), steps.fill(trade, 4, "99.50"), steps.report(trade, "4"))
@@ -55,7 +55,7 @@ class TestMovements:
             ("EXCHANGE_CANCELED", [("RELEASE", 0, -600, 99_602, 0)], []),
         ]
 
-    def test_of_several_reports_in_one_batch_stand_with_the_right_one(self, alice: Trader) -> None:
+    def test_of_several_reports_in_one_batch_are_with_the_right_one(self, alice: Trader) -> None:
         """A replacement that moves nothing, then a cancellation that frees everything, at one and the same moment."""
         trade = steps.place(alice, quantity=10, price="100.00")
         steps.run_to_sent()
@@ -76,7 +76,7 @@ class TestMovements:
         assert by_kind["BOOKED"] == ([], [("BLOCK", 0, 10, 1000, 10)])
         assert by_kind["EXCHANGE_FILL"] == ([("SETTLE", 1010, 0, 1010, 0)], [("SETTLE", -10, -10, 990, 0)])
 
-    def test_with_an_anomaly_stand_with_the_execution(self, alice: Trader) -> None:
+    def test_with_an_anomaly_are_with_the_execution(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10, price="100.00")
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 10, "100.05"))
