@@ -27,6 +27,7 @@ class Code(StrEnum):
     # Answered at once, as an error of the call.
     TRADE_FINISHED = "TRADE_FINISHED"
     NOTHING_TO_CHANGE = "NOTHING_TO_CHANGE"
+    TOO_MANY_CHANGES = "TOO_MANY_CHANGES"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     # A request that waits for a person: a step failed on it again and again, or the exchange says nothing about it.
     STEP_FAILED = "STEP_FAILED"

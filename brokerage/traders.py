@@ -1,10 +1,10 @@
-"""Finding a trader by what a caller can say, and what a trader pays."""
+"""Finding a trader by what a caller can say."""
 
 import re
 
 from django.db.models import F, Func, Q, QuerySet, Value
 
-from brokerage.models import FeeSchedule, Trader
+from brokerage.models import Trader
 
 FEWEST_DIGITS = 4
 """Of a phone number, so that "22" is not half of Mumbai."""
@@ -28,8 +28,3 @@ def search(traders: QuerySet[Trader], said: str) -> QuerySet[Trader]:
         )
         asked |= Q(phone_digits__contains=digits)
     return traders.filter(asked)
-
-
-def fee_schedule_of(trader_id: int) -> FeeSchedule | None:
-    """Return what the trader pays for trades that are accepted now; None for nothing."""
-    return FeeSchedule.objects.filter(traders=trader_id).first()

@@ -98,7 +98,7 @@ app.conf.update(
         "trades.tasks.validate": {"queue": "trades.validate"},
         "trades.tasks.book": {"queue": "trades.book"},
         "trades.tasks.send": {"queue": "trades.send"},
-        "trades.tasks.ask": {"queue": "trades.send"},  # by the loop that has the exchange's connection
+        "trades.tasks.query_status": {"queue": "trades.send"},  # by the loop that has the exchange's connection
     },
     task_publish_retry_policy={"max_retries": 6, "interval_start": 0.2, "interval_step": 0.4, "interval_max": 2},
     worker_consumer="config.worker:Consumer",

@@ -1,47 +1,40 @@
-"""The doors Celery comes through: ids in, one call to a service. `**_` lets an older worker take a newer message."""
+"""The doors Celery comes through: ids in, one call out. `**_` lets an older worker take a newer message."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from celery import Task, shared_task
 
 from trades.lifecycle import Stage
 from trades.queries import audit
-from trades.reconciliation.query import ask as ask_exchange
+from trades.reconciliation.query import query_trades
 from trades.steps.book import book as book_step
-from trades.steps.leases import Claim
-from trades.steps.runner import attempt
+from trades.steps.leases import Lease
+from trades.steps.runner import Step, run_step
 from trades.steps.send import send as send_step
 from trades.steps.validate import validate as validate_step
 
-log = structlog.get_logger(__name__)
-
-
-def _redelivered(task: Task[Any, Any]) -> bool:
-    return bool((task.request.delivery_info or {}).get("redelivered"))
-
 
 @shared_task(name="trades.tasks.validate", bind=True)
-def validate(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
-    attempt(validate_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.RECEIVED)
+def validate(self: Task[Any, Any], /, *, leases: Sequence[Lease], **_: Any) -> None:
+    _run(self, validate_step, leases, Stage.RECEIVED)
 
 
 @shared_task(name="trades.tasks.book", bind=True)
-def book(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
-    attempt(book_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.VALIDATED)
+def book(self: Task[Any, Any], /, *, leases: Sequence[Lease], **_: Any) -> None:
+    _run(self, book_step, leases, Stage.VALIDATED)
 
 
 @shared_task(name="trades.tasks.send", bind=True)
-def send(self: Task[Any, Any], /, *, claims: Sequence[Claim], **_: Any) -> None:
-    attempt(send_step, _claims(claims), redelivered=_redelivered(self), stage=Stage.BOOKED)
+def send(self: Task[Any, Any], /, *, leases: Sequence[Lease], **_: Any) -> None:
+    _run(self, send_step, leases, Stage.BOOKED)
 
 
-@shared_task(name="trades.tasks.ask")
-def ask(*, trade_ids: Sequence[str], until: str, **_: Any) -> None:
-    ask_exchange([UUID(trade_id) for trade_id in trade_ids], until=datetime.fromisoformat(until))
+@shared_task(name="trades.tasks.query_status")
+def query_status(*, trade_ids: Sequence[str], until: str, **_: Any) -> None:
+    query_trades([UUID(trade_id) for trade_id in trade_ids], until=datetime.fromisoformat(until))
 
 
 @shared_task(name="trades.tasks.audit_books", time_limit=600)
@@ -49,6 +42,7 @@ def audit_books(**_: Any) -> None:
     audit.audit_and_report()
 
 
-def _claims(claims: Sequence[Sequence[Any]]) -> list[Claim]:
-    """JSON knows no tuples."""
-    return [(request_id, number) for request_id, number in claims]
+def _run(task: Task[Any, Any], step: Step, leases: Sequence[Lease], stage: Stage) -> None:
+    """Run a step on a batch, whose leases JSON has made lists of."""
+    redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
+    run_step(step, [(request_id, number) for request_id, number in leases], redelivered=redelivered, stage=stage)

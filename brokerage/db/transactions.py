@@ -23,6 +23,8 @@ MAX_ATTEMPTS = 3
 _READ_ONLY = "25006"
 _TRANSIENT = {"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", _READ_ONLY}
 
+_TIMEOUTS = {"57014", "25P03", "25P04"}  # of a statement, of a pause inside a transaction, of the transaction
+
 # Connection lost, resources (disk, memory, connections) exhausted, an error of the operating system.
 _TRANSIENT_CLASSES = ("08", "53", "58")
 
@@ -33,19 +35,25 @@ def is_transient(error: BaseException) -> bool:
         return True
     if not isinstance(error, DatabaseError):
         return False
-    sqlstate = _sqlstate(error)
+    sqlstate = sqlstate_of(error)
     if sqlstate is None:
         return isinstance(error, OperationalError)
     return sqlstate in _TRANSIENT or sqlstate.startswith(_TRANSIENT_CLASSES)
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def is_timeout(error: BaseException) -> bool:
+    """Tell whether `error` says that the work itself took too long, and not that it waited for somebody else."""
+    return sqlstate_of(error) in _TIMEOUTS
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return PostgreSQL's code for what went wrong (Appendix A of its manual); None if it did not say."""
     return getattr(error.__cause__, "sqlstate", None)
 
 
 def drop_bad_connection(error: BaseException) -> None:
     """After a failure: let the next query open a new connection if this one is lost, or leads to a standby."""
-    if _sqlstate(error) == _READ_ONLY:
+    if sqlstate_of(error) == _READ_ONLY:
         connection.close()
     connection.close_if_unusable_or_obsolete()
 

@@ -40,7 +40,7 @@ def promises() -> Iterator[Any]:
                         yield pytest.param(path, method, name, int(status), code, id=f"{name}-{code}")
 
 
-class Caller:
+class RequestContext:
     """Somebody who makes one call in every way that goes wrong. Each method is named as the code it brings about."""
 
     def __init__(self, client: APIClient, path: str, method: str, name: str, trade: str) -> None:
@@ -136,7 +136,7 @@ def test_a_problem_that_is_promised_happens(
     code: str,
 ) -> None:
     monkeypatch.setattr(idempotency, "KEY_PATIENCE", "50ms")
-    caller = Caller(as_alice, path, method, name, place()["trade_id"])
+    caller = RequestContext(as_alice, path, method, name, place()["trade_id"])
     answer = getattr(caller, code.lower())()
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
     check(method.upper(), caller.address, answer)

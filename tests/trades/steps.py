@@ -14,16 +14,16 @@ from brokerage.models import Trader
 from exchange.fix.messages import encode, parse
 from exchange.inbound import Report
 from holdings import services as holdings
-from trades.intake import accept
+from trades.core.representation import to_dict
+from trades.intake import accept, change
 from trades.intake.accept import Order
-from trades.intake.idempotency import Caller
+from trades.intake.idempotency import RequestContext
 from trades.lifecycle import Stage
 from trades.models import Trade
-from trades.queries import selectors
-from trades.reports.apply import apply_reports
+from trades.pipeline import apply_reports
 from trades.steps import leases, send
 from trades.steps.book import book
-from trades.steps.runner import attempt
+from trades.steps.runner import run_step
 from trades.steps.validate import validate
 from wallets import services as wallets
 
@@ -40,8 +40,8 @@ def example() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def caller(trader: Trader, **changes: Any) -> Caller:
-    return Caller(**({"trader_id": trader.pk, "username": "tester", "channel": "API"} | changes))
+def context(trader: Trader, **changes: Any) -> RequestContext:
+    return RequestContext(**({"trader_id": trader.pk, "username": "tester", "channel": "API"} | changes))
 
 
 def place(
@@ -55,31 +55,31 @@ def place(
 ) -> UUID:
     """Accept a new trade and return its id."""
     order = Order(symbol=symbol, side=side, quantity=quantity, price=Decimal(price), time_in_force=time_in_force)
-    return accept.place(order, caller=caller(trader, **changes), now=timezone.now()).trade_id
+    return accept.place(order, context=context(trader, **changes)).trade_id
 
 
 def amend(trade_id: UUID, **terms: Any) -> None:
     trade = Trade.objects.get(pk=trade_id)
-    accept.amend(trade_id, caller=caller(trade.trader), now=timezone.now(), **terms)
+    change.amend(trade_id, context=context(trade.trader), **terms)
 
 
 def cancel(trade_id: UUID) -> None:
     trade = Trade.objects.get(pk=trade_id)
-    accept.cancel(trade_id, caller=caller(trade.trader), now=timezone.now())
+    change.cancel(trade_id, context=context(trade.trader))
 
 
-def claims(stage: Stage) -> list[leases.Claim]:
+def lease_all(stage: Stage) -> list[leases.Lease]:
     """Lease everything that is due; it must all have come to `stage`."""
-    batches = leases.claim_due(1_000)
+    batches = leases.lease_due(1_000)
     assert {batch.stage for batch in batches} <= {stage}
-    return [claim for batch in batches for claim in batch.claims]
+    return [claim for batch in batches for claim in batch.leases]
 
 
-def run_to_booked() -> list[leases.Claim]:
+def run_to_booked() -> list[leases.Lease]:
     """Validate and book everything that is due, as one batch; returns its claims."""
-    taken = claims(Stage.RECEIVED)
-    attempt(validate, taken, redelivered=False)
-    attempt(book, taken, redelivered=False)
+    taken = lease_all(Stage.RECEIVED)
+    run_step(validate, taken, redelivered=False)
+    run_step(book, taken, redelivered=False)
     return taken
 
 
@@ -120,7 +120,7 @@ def tell(*reports: Report) -> None:
 def picture(trade_id: UUID) -> dict[str, Any]:
     """The trade as clients see it."""
     trade = Trade.objects.get(pk=trade_id)
-    return selectors.picture(trade, trade.requests.order_by("seq"), now=timezone.now())
+    return to_dict(trade, trade.requests.order_by("seq"), now=timezone.now())
 
 
 def _read(msg_type: str, body: dict[str, str], *, resend: bool = False) -> Report:

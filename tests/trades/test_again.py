@@ -35,7 +35,7 @@ class TestTheStageGuard:
 
     def test_a_batch_whose_lease_was_taken_over_does_nothing(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
-        [(request_id, claim)] = steps.claims(Stage.RECEIVED)
+        [(request_id, claim)] = steps.lease_all(Stage.RECEIVED)
         TradeRequest.objects.update(lease=claim + 1)
         steps.validate([(request_id, claim)], now=timezone.now())
         assert TradeRequest.objects.get().stage == "RECEIVED"
@@ -188,10 +188,10 @@ class TestABatch:
     ) -> None:
         for _ in range(50):
             steps.place(alice, quantity=1)
-        taken = steps.claims(Stage.RECEIVED)
+        taken = steps.lease_all(Stage.RECEIVED)
         with django_assert_max_num_queries(45):
-            steps.attempt(steps.validate, taken, redelivered=False)
-            steps.attempt(steps.book, taken, redelivered=False)
+            steps.run_step(steps.validate, taken, redelivered=False)
+            steps.run_step(steps.book, taken, redelivered=False)
         assert set(Trade.objects.values_list("status", flat=True)) == {"BOOKED"}
 
     def test_sets_aside_what_belongs_to_nobody_and_goes_on(self, alice: Trader, share: Instrument) -> None:
@@ -207,28 +207,28 @@ class TestABatch:
 class TestLeases:
     def test_what_is_claimed_is_not_claimed_again_until_the_lease_ends(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
-        assert len(leases.claim_due(10)) == 1
-        assert leases.claim_due(10) == []
+        assert len(leases.lease_due(10)) == 1
+        assert leases.lease_due(10) == []
         assert leases.batches_in_flight() == 1
         TradeRequest.objects.update(due_at=timezone.now())
-        [batch] = leases.claim_due(10)
-        assert batch.claims[0][1] == 2
+        [batch] = leases.lease_due(10)
+        assert batch.leases[0][1] == 2
 
     def test_giving_back_is_for_the_holder_only(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
-        [batch] = leases.claim_due(10)
-        [(request_id, claim)] = batch.claims
+        [batch] = leases.lease_due(10)
+        [(request_id, claim)] = batch.leases
         before = TradeRequest.objects.get().due_at
-        leases.give_back([(request_id, claim - 1)])
+        leases.requeue([(request_id, claim - 1)])
         assert TradeRequest.objects.get().due_at == before
-        leases.give_back([(request_id, claim)])
+        leases.requeue([(request_id, claim)])
         assert TradeRequest.objects.get().due_at < before
 
     def test_giving_back_what_is_finished_changes_nothing(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
         taken = steps.run_to_booked()
         send.note_sent([UUID(request_id) for request_id, _ in taken], now=timezone.now())
-        leases.give_back(taken)
+        leases.requeue(taken)
         assert TradeRequest.objects.get().due_at is None
 
 
@@ -244,8 +244,8 @@ class TestTries:
         self.culprit = str(TradeRequest.objects.order_by("id")[2].pk)
         for _ in range(3):
             TradeRequest.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
-            due = [c for batch in leases.claim_due(10) if batch.stage == Stage.RECEIVED for c in batch.claims]
-            steps.attempt(self.broken, due, redelivered=False)
+            due = [c for batch in leases.lease_due(10) if batch.stage == Stage.RECEIVED for c in batch.leases]
+            steps.run_step(self.broken, due, redelivered=False)
         assert TradeRequest.objects.filter(stage="VALIDATED").count() == 4
         bad = TradeRequest.objects.get(stage="RECEIVED")
         assert (str(bad.pk), bad.parked["code"], bad.due_at) == (self.culprit, "STEP_FAILED", None)
@@ -257,9 +257,9 @@ class TestTries:
             raise LinkDown("away")
 
         steps.place(alice)
-        taken = steps.claims(Stage.RECEIVED)
+        taken = steps.lease_all(Stage.RECEIVED)
         for redelivered in (False, True):
-            steps.attempt(away, taken, redelivered=redelivered)
+            steps.run_step(away, taken, redelivered=redelivered)
         row = TradeRequest.objects.get()
         assert (row.attempts, row.parked) == (0, None)
         assert row.due_at < timezone.now() + timedelta(seconds=2)
@@ -271,11 +271,11 @@ class TestTries:
             raise KeyboardInterrupt
 
         steps.place(alice)
-        taken = steps.claims(Stage.RECEIVED)
+        taken = steps.lease_all(Stage.RECEIVED)
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
-                steps.attempt(dies, taken, redelivered=True)
-        steps.attempt(dies, taken, redelivered=True)
+                steps.run_step(dies, taken, redelivered=True)
+        steps.run_step(dies, taken, redelivered=True)
         assert TradeRequest.objects.get().parked["code"] == "STEP_FAILED"
 
     def test_a_step_that_was_done_before_is_no_try(self, alice: Trader, share: Instrument) -> None:
@@ -283,7 +283,7 @@ class TestTries:
         steps.place(alice)
         taken = steps.run_to_booked()
         for _ in range(4):
-            steps.attempt(steps.validate, taken, redelivered=True, stage=Stage.RECEIVED)
+            steps.run_step(steps.validate, taken, redelivered=True, stage=Stage.RECEIVED)
         row = TradeRequest.objects.get()
         assert (row.attempts, row.parked) == (0, None)
 
@@ -291,9 +291,9 @@ class TestTries:
         """Sent before it, the exchange would refuse it. A cancellation goes on."""
         pk = steps.place(alice)
         [(request_id, _)] = steps.run_to_booked()
-        parking.park(UUID(request_id), why="looked at", now=timezone.now())
+        parking.park_by_hand(UUID(request_id), why="looked at")
         steps.amend(pk, quantity=12)
-        assert leases.claim_due(10) == []
+        assert leases.lease_due(10) == []
         steps.cancel(pk)
         assert [row.kind for row in TradeRequest.objects.filter(due_at__isnull=False)] == ["CANCEL"]
 
@@ -331,8 +331,8 @@ class TestManyAtOnce:
 
     def test_the_same_key_is_one_trade_and_one_answer(self, alice: Trader, share: Instrument) -> None:
         order = steps.Order("ACME", "BUY", 1, Decimal(100), "DAY", "mine")
-        caller = steps.caller(alice, key="mine", fingerprint="f")
-        answers = _at_once(lambda: steps.accept.place(order, caller=caller, now=timezone.now()), times=8)
+        context = steps.context(alice, key="mine", fingerprint="f")
+        answers = _at_once(lambda: steps.accept.place(order, context=context), times=8)
         assert Trade.objects.count() == 1
         assert len({answer.body for answer in answers}) == 1
         assert sum(not answer.replayed for answer in answers) == 1
@@ -340,7 +340,7 @@ class TestManyAtOnce:
     def test_batches_of_one_wallet_never_block_more_than_there_is(self, alice: Trader, share: Instrument) -> None:
         for _ in range(30):
             steps.place(alice, quantity=50)
-        taken = steps.claims(Stage.RECEIVED)
+        taken = steps.lease_all(Stage.RECEIVED)
         steps.validate(taken, now=timezone.now())
         slices = [taken[start::6] for start in range(6)]
         _at_once(lambda: steps.book(slices.pop(), now=timezone.now()), times=6)
@@ -351,8 +351,8 @@ class TestManyAtOnce:
     def test_dispatchers_share_the_work(self, alice: Trader, share: Instrument) -> None:
         for _ in range(40):
             steps.place(alice, quantity=1)
-        batches = _at_once(lambda: leases.claim_due(10), times=6)
-        claimed = [claim for several in batches for batch in several for claim in batch.claims]
+        batches = _at_once(lambda: leases.lease_due(10), times=6)
+        claimed = [claim for several in batches for batch in several for claim in batch.leases]
         assert len(claimed) == len(set(claimed)) == 40
 
 

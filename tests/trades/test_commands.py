@@ -14,7 +14,7 @@ from django.utils import timezone
 from brokerage.models import Instrument, Trader, User
 from holdings.selectors import holding_of
 from tests.trades import steps
-from trades.core.parking import set_unconfirmed_aside
+from trades.core.parking import park_unconfirmed
 from trades.models import Trade, TradeRequest
 from wallets.selectors import wallet_of
 
@@ -81,7 +81,7 @@ class TestParking:
         steps.run_to_sent()
         with pytest.raises(CommandError, match="no request to park"):
             call_command("park", str(pk))
-        set_unconfirmed_aside([TradeRequest.objects.get().pk], now=timezone.now())
+        park_unconfirmed([TradeRequest.objects.get().pk])
         call_command("unpark", str(pk), stdout=StringIO())
         row = TradeRequest.objects.get()
         assert (row.stage, row.parked) == ("SENT", None)

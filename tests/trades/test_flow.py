@@ -10,7 +10,7 @@ from django.utils import timezone
 from brokerage.models import Instrument, Trader
 from holdings.selectors import holding_of
 from tests.trades import steps
-from trades.intake.accept import ConflictError
+from trades.intake.change import ConflictError
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
 from trades.steps import leases
 from wallets.selectors import wallet_of
@@ -107,7 +107,7 @@ class TestRefusing:
         pk = steps.place(alice, quantity=1001)
         with structlog.testing.capture_logs() as lines, django_capture_on_commit_callbacks(execute=True):
             steps.run_to_booked()
-        assert TradeEvent.objects.get(trade_id=pk, kind="REFUSED").data == {"code": "INSUFFICIENT_FUNDS"}
+        assert TradeEvent.objects.get(trade_id=pk, kind="DENIED").data == {"code": "INSUFFICIENT_FUNDS"}
         [line] = [line for line in lines if line["event"] == "refused"]
         assert (line["trade_id"], line["code"]) == (str(pk), "INSUFFICIENT_FUNDS")
 
@@ -126,10 +126,10 @@ class TestRefusing:
 
     def test_a_halt_between_validating_and_booking(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)
-        taken = steps.claims(steps.Stage.RECEIVED)
-        steps.attempt(steps.validate, taken, redelivered=False)
+        taken = steps.lease_all(steps.Stage.RECEIVED)
+        steps.run_step(steps.validate, taken, redelivered=False)
         Instrument.objects.update(halted=True)
-        steps.attempt(steps.book, taken, redelivered=False)
+        steps.run_step(steps.book, taken, redelivered=False)
         assert (trade(pk).reason["code"], wallet_of(alice.pk).blocked) == ("SYMBOL_HALTED", 0)
 
     def test_by_the_exchange_may_name_the_trade_only(self, alice: Trader, share: Instrument) -> None:
@@ -247,7 +247,7 @@ class TestCancelling:
         steps.cancel(pk)
         assert trade(pk).status == "CANCELED"
         assert [r.outcome for r in trade(pk).requests.order_by("seq")] == ["CANCELED", "ACCEPTED"]
-        assert leases.claim_due(10) == []
+        assert leases.lease_due(10) == []
 
     def test_what_may_be_outside_is_asked_for(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)

@@ -43,7 +43,7 @@ class TestOneTrade:
         pk = steps.place(alice)
         steps.run_to_booked()
         [row] = TradeRequest.objects.all()
-        steps.attempt(noting_sent, [(str(row.pk), row.lease)], redelivered=False)
+        steps.run_step(noting_sent, [(str(row.pk), row.lease)], redelivered=False)
         steps.tell(steps.report(pk, "0"))
         steps.tell(steps.fill(pk, 10, "100.00"))
         assert [(line["event"], line["step"], line.get("report"), line.get("status")) for line in lines] == [
@@ -78,8 +78,8 @@ class TestOneTrade:
     def test_parked_by_staff_and_put_back(self, alice: Trader, share: Instrument, lines: list[EventDict]) -> None:
         pk = steps.place(alice)
         [row] = TradeRequest.objects.all()
-        parking.park(row.pk, why="Mrs Patel rang", now=timezone.now())
-        parking.unpark(row.pk, now=timezone.now())
+        parking.park_by_hand(row.pk, why="Mrs Patel rang")
+        parking.unpark_by_hand(row.pk)
         assert told(lines, "parked").items() >= (ids(pk) | {"step": "park", "code": "PARKED_BY_STAFF"}).items()
         assert told(lines, "unparked").items() >= (ids(pk) | {"step": "park"}).items()
         assert "Patel" not in str(lines)
@@ -88,7 +88,7 @@ class TestOneTrade:
         self, alice: Trader, share: Instrument, lines: list[EventDict]
     ) -> None:
         pk = steps.place(alice)
-        steps.attempt(failing, steps.claims(Stage.RECEIVED), redelivered=False)
+        steps.run_step(failing, steps.lease_all(Stage.RECEIVED), redelivered=False)
         line = told(lines, "step_failed")
         assert line.items() >= (ids(pk) | {"step": "failing", "exc_info": True}).items()
 
@@ -96,7 +96,7 @@ class TestOneTrade:
         self, alice: Trader, share: Instrument, lines: list[EventDict], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         steps.place(alice)
-        taken = steps.claims(Stage.RECEIVED)
+        taken = steps.lease_all(Stage.RECEIVED)
         with monkeypatch.context() as patch:
             patch.setattr("trades.core.repository.insert_many", failing)
             with pytest.raises(ZeroDivisionError):

@@ -18,7 +18,6 @@ import pytest
 from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -41,15 +40,15 @@ from tests.factories import InstrumentFactory, TraderFactory
 from tests.trades import steps
 from tests.trades.journal import NO_FEES, Journal, Terms
 from trades.core import gateway
+from trades.core.status_query import StatusQuery
 from trades.intake import accept
-from trades.intake.accept import ConflictError, Order
+from trades.intake.change import ConflictError, Order
 from trades.intake.idempotency import Answer
 from trades.models import Trade, TradeRequest
 from trades.queries.audit import discrepancies
-from trades.reconciliation.due import Asking
 from trades.steps import leases
 from trades.steps.book import book
-from trades.steps.runner import attempt
+from trades.steps.runner import run_step
 from trades.steps.send import send
 from trades.steps.validate import validate
 from wallets import services as wallets
@@ -192,10 +191,10 @@ class Machine(RuleBasedStateMachine):
         work = {"validated": (validate,), "booked": (validate, book)}.get(how_far, (validate, book, send))
         self.breaks = how_far == "published"
         TradeRequest.objects.filter(due_at__isnull=False).update(due_at=Now())
-        while batches := leases.claim_due(1_000):
-            claims = [claim for batch in batches for claim in batch.claims]
+        while batches := leases.lease_due(1_000):
+            claims = [claim for batch in batches for claim in batch.leases]
             for step in work:
-                attempt(step, claims, redelivered=False)
+                run_step(step, claims, redelivered=False)
 
     def publish(self, window: Sequence[Outgoing], *, connected: bool = False) -> None:
         self.published += [json.loads(message.body) for message in window]
@@ -251,7 +250,7 @@ class Machine(RuleBasedStateMachine):
     def answer_what_was_asked(self, which: int, latest: int, filled: str, delivery: str) -> None:
         """Asked about an order, the exchange names the newest request that it has got; 0: it knows no such order."""
         sent = TradeRequest.objects.filter(trade=self.which(which).trade, stage="SENT", outcome=None)
-        fields = {"ExecID": "0", "OrdStatusReqID": str(Asking.about(sent.exclude(message=None))), "CumQty": filled}
+        fields = {"ExecID": "0", "OrdStatusReqID": str(StatusQuery.about(sent.exclude(message=None))), "CumQty": filled}
         if not latest:
             fields |= {"OrdStatus": "8", "OrdRejReason": "5"}
         self.report(which, "I", latest or 1, delivery, **fields)
@@ -330,8 +329,8 @@ class Machine(RuleBasedStateMachine):
     # --- Helpers of the rules ---
 
     def ask(self, trader: Trader, ask: Callable[..., Answer], *args: Any, **terms: Any) -> Answer | None:
-        caller = steps.caller(trader, key=self.number("call"), fingerprint="the same")
-        call = partial(ask, *args, caller=caller, now=timezone.now(), **terms)
+        context = steps.context(trader, key=self.number("call"), fingerprint="the same")
+        call = partial(ask, *args, context=context, **terms)
         try:
             answer = call()
         except ConflictError:

@@ -23,7 +23,7 @@ from exchange.simulator.instruments import Share
 from exchange.simulator.journal import Journal
 from tests.factories import InstrumentFactory
 from tests.trades import steps
-from trades.intake.accept import ConflictError
+from trades.intake.change import ConflictError
 from trades.lifecycle import Reported
 from trades.models import TradeEvent, TradeRequest
 

@@ -14,10 +14,10 @@ import trades
 from brokerage.models import Trader
 from tests.trades import steps
 from trades.core import parking
+from trades.core.status_query import StatusQuery
 from trades.lifecycle import Kind, Reported
 from trades.models import Trade, TradeEvent
 from trades.queries import descriptions, timeline
-from trades.reconciliation.due import Asking
 from trades.steps import send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("share")]
@@ -188,7 +188,7 @@ class TestRequestHistories:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.amend(trade, quantity=11)
-        parking.park(Trade.objects.get().requests.get(seq=2).pk, why="try", now=timezone.now())
+        parking.park_by_hand(Trade.objects.get().requests.get(seq=2).pk, why="try")
         steps.cancel(trade)
         _, amend, _ = timeline.read(trade).request_histories()
         assert list(amend.reached) == ["RECEIVED", "ANSWERED"]
@@ -253,7 +253,7 @@ class TestDescriptions:
     def test_of_a_status_query(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10)
         steps.run_to_sent()
-        name = str(Asking.about(Trade.objects.get().requests.all()))
+        name = str(StatusQuery.about(Trade.objects.get().requests.all()))
         status = {"ExecID": "0", "OrdStatusReqID": name, "CumQty": "0"}
         steps.tell(steps.report(trade, "I", OrdStatus="8", OrdRejReason="5", **status))
         steps.tell(steps.report(trade, "I", OrdStatus="0", **status))

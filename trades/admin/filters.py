@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from brokerage.admin.base import DayFilter, InputFilter
 from trades.lifecycle import Stage
 from trades.models import PendingRevision, Trade, TradeRequest
-from trades.queries.selectors import smallest_id_at
+from trades.models.fields import first_id
 
 
 class SymbolFilter(InputFilter):
@@ -26,7 +26,7 @@ class ReceivedDayFilter(DayFilter):
     """Filter by the day on which a trade was received: a range of the primary key, so it needs no index of its own."""
 
     def between(self, queryset: QuerySet[Trade], begin: datetime, end: datetime) -> QuerySet[Trade]:
-        return queryset.filter(pk__gte=smallest_id_at(begin.timestamp()), pk__lt=smallest_id_at(end.timestamp()))
+        return queryset.filter(pk__gte=first_id(begin.timestamp()), pk__lt=first_id(end.timestamp()))
 
 
 # By the filter's value: its label, and the ids of the trades, found by partial indexes.

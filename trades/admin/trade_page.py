@@ -13,11 +13,11 @@ from brokerage.money import average, grouped
 from holdings import selectors as holdings
 from trades import lifecycle
 from trades.admin.badges import badge
-from trades.core.facts import state_of
+from trades.core.locked_trade import state_of
+from trades.core.representation import unconfirmed_since
 from trades.lifecycle import Kind, Side
 from trades.models import Execution, Trade
 from trades.queries import descriptions, timeline
-from trades.queries.selectors import unconfirmed_since
 from wallets import selectors as wallets
 
 LATEST_ENTRIES = 300

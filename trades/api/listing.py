@@ -11,7 +11,9 @@ from rest_framework.request import Request
 from brokerage.api.callers import trader_for
 from brokerage.api.paging import page
 from brokerage.models import User
+from trades.core.representation import to_dict
 from trades.models import Trade
+from trades.models.fields import first_id
 from trades.queries import selectors
 
 _APART = 60.0
@@ -48,18 +50,14 @@ def trade_page(
     if trader_id is not None or not request.user.is_staff:
         trades = trades.filter(trader_id=trader_for(request.user, trader_id))
     if created_after is not None:
-        trades = trades.filter(
-            created_at__gt=created_after, pk__gte=selectors.smallest_id_at(created_after.timestamp() - _APART)
-        )
+        trades = trades.filter(created_at__gt=created_after, pk__gte=first_id(created_after.timestamp() - _APART))
     if created_before is not None:
-        trades = trades.filter(
-            created_at__lt=created_before, pk__lt=selectors.smallest_id_at(created_before.timestamp() + _APART)
-        )
+        trades = trades.filter(created_at__lt=created_before, pk__lt=first_id(created_before.timestamp() + _APART))
     now = timezone.now()
     return page(
         request,
         trades,
-        lambda trade: selectors.picture(trade, trade.requests.all(), now=now),
+        lambda trade: to_dict(trade, trade.requests.all(), now=now),
         limit=limit,
         cursor=cursor,
     )

@@ -17,8 +17,8 @@ from brokerage.api.fields import Text
 from brokerage.api.problems import Problem, invalid
 from brokerage.reasons import Code
 from trades.api.serializers import CHANNEL, KEY
-from trades.intake.accept import ConflictError
-from trades.intake.idempotency import Answer, Caller, KeyBusyError, KeyReusedError
+from trades.intake.change import ConflictError
+from trades.intake.idempotency import KeyBusyError, KeyReusedError, RequestContext, StoredResponse
 from trades.models import Channel, Trade
 
 
@@ -42,13 +42,13 @@ def _as_problem(error: Exception) -> Exception:
     return error
 
 
-def caller_of(request: Request, *, trader_id: int, path: str, client_reference: str | None = None) -> Caller:
+def caller_of(request: Request, *, trader_id: int, path: str, client_reference: str | None = None) -> RequestContext:
     """Who asks, through which channel, under which key. `path` is the call's, with the trade's own id in it.
 
     Staff need the right to take orders for traders: an auditor looks and changes nothing.
     """
     must_act_for(request.user, trader_id)
-    return Caller(
+    return RequestContext(
         trader_id=trader_id,
         username=request.user.get_username(),
         channel=_channel(request),
@@ -84,7 +84,7 @@ def etag(revision: int) -> str:
     return f'"{revision}"'
 
 
-def accepted(answer: Answer, **headers: str) -> HttpResponse:
+def accepted(answer: StoredResponse, **headers: str) -> HttpResponse:
     """202 with the bytes that were stored: the first answer and every repetition are the same."""
     response = HttpResponse(answer.body, status=202, content_type="application/json", headers=headers)
     response["ETag"] = etag(answer.revision)

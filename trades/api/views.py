@@ -10,7 +10,8 @@ from brokerage.api.fields import Nothing
 from trades.api.listing import seen_by, trade_for, trade_page
 from trades.api.request_context import AcceptingView, accepted, caller_of, etag, must_match
 from trades.api.serializers import Change, Filters, NewTrade
-from trades.intake import accept
+from trades.core.representation import to_dict
+from trades.intake import accept, change
 from trades.queries import selectors
 
 PATH = "/api/v1/trades"
@@ -27,8 +28,8 @@ class TradesView(AcceptingView):
         trader_id = trader_for(request.user, wanted.pop("trader_id", None))
         wanted.pop("confirm_duplicate", None)
         order = accept.Order(**wanted)
-        caller = caller_of(request, trader_id=trader_id, path=PATH, client_reference=order.client_reference)
-        answer = accept.place(order, caller=caller, now=timezone.now())
+        context = caller_of(request, trader_id=trader_id, path=PATH, client_reference=order.client_reference)
+        answer = accept.place(order, context=context)
         return accepted(answer, Location=f"{PATH}/{answer.trade_id}")
 
 
@@ -40,19 +41,19 @@ class TradeView(AcceptingView):
         if found is None:
             raise Http404
         trade, requests = found
-        picture = selectors.picture(trade, requests, now=timezone.now())
+        picture = to_dict(trade, requests, now=timezone.now())
         return Response(picture, headers={"ETag": etag(trade.revision)})
 
     def patch(self, request: Request, spoken: str) -> HttpResponse:
         wanted = Change.read(request.data)
         trade = trade_for(request.user, spoken)
-        caller = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
-        answer = accept.amend(trade.pk, caller=caller, now=timezone.now(), check=must_match(request), **wanted)
+        context = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
+        answer = change.amend(trade.pk, context=context, check=must_match(request), **wanted)
         return accepted(answer)
 
     def delete(self, request: Request, spoken: str) -> HttpResponse:
         Nothing.read(request.data)
         trade = trade_for(request.user, spoken)
-        caller = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
-        answer = accept.cancel(trade.pk, caller=caller, now=timezone.now(), check=must_match(request))
+        context = caller_of(request, trader_id=trade.trader_id, path=f"{PATH}/{trade.pk}")
+        answer = change.cancel(trade.pk, context=context, check=must_match(request))
         return accepted(answer)

@@ -7,13 +7,13 @@ from typing import Any
 import structlog
 
 from brokerage.observability import metrics
-from trades.core.locked_trade import Docket, Progress
-from trades.lifecycle import Outcome, Stage
+from trades.core.locked_trade import LockedTrade
+from trades.lifecycle import Outcome, Request, Stage
 from trades.models import Trade, TradeEvent, TradeRequest
 
 log = structlog.get_logger(__name__)
 
-_COUNTED = {
+_REQUESTS_BY_STAGE = {
     Stage.VALIDATED: metrics.requests_validated,
     Stage.BOOKED: metrics.requests_booked,
     Stage.SENT: metrics.requests_sent,
@@ -21,29 +21,30 @@ _COUNTED = {
 
 
 def ids(trade: Trade, request: TradeRequest | None = None) -> dict[str, Any]:
-    """What every log line about a trade carries; `request_id` is the request's id, the ClOrdID of the exchange."""
+    """Return what every log line about a trade carries; `request_id` is the ClOrdID of the exchange."""
     named = {"trade_id": str(trade.pk), "trader_id": trade.trader_id}
     return named | {"request_id": str(request.pk), "kind": request.kind} if request else named
 
 
-def tell(dockets: Iterable[Docket]) -> None:
+def record(trades: Iterable[LockedTrade]) -> None:
     """Count and log what happened to each trade. To be called after the commit, once."""
-    for docket in dockets:
-        for progress in docket.progress:
-            _count(docket.trade, progress)
-        _count_fills(docket)
-        for event in docket.events:
-            _tell_event(docket, event)
+    for trade in trades:
+        for request, before, after in zip(trade.requests, trade.saved.requests, trade.state.requests, strict=True):
+            if after is not before:
+                _count_request(trade, request, before, after)
+        _count_fills(trade)
+        for event in trade.events:
+            _log_event(trade, event)
 
 
-def tell_accepted(trade: Trade, request: TradeRequest) -> None:
-    """The same for a request that was written down."""
+def record_accepted(trade: Trade, request: TradeRequest) -> None:
+    """Count and log a request that was accepted. To be called after the commit, once."""
     metrics.requests_accepted.labels(request.kind, trade.side, request.channel).inc()
     log.info("accepted", **ids(trade, request), channel=request.channel)
 
 
-def tell_dispatched(stage: Stage, requests: Sequence[TradeRequest]) -> None:
-    """The same for a batch that was handed to the workers; each request with its trade."""
+def record_dispatched(stage: Stage, requests: Sequence[TradeRequest]) -> None:
+    """Count and log a batch that was handed to the workers; each request with its trade."""
     metrics.batch_size.labels("dispatch").observe(len(requests))
     for request in requests:
         metrics.requests_dispatched.labels(stage, "first" if request.lease == 1 else "later").inc()
@@ -51,14 +52,14 @@ def tell_dispatched(stage: Stage, requests: Sequence[TradeRequest]) -> None:
         log.info("dispatched", **named, request_id=str(request.pk), step="dispatch", stage=stage, lease=request.lease)
 
 
-def _tell_event(docket: Docket, event: TradeEvent) -> None:
-    """One line for an entry of the timeline. Of its data only codes and numbers of ours: never a message's words."""
-    request = docket.row(event.request_id) if event.request_id else None
-    about = ids(docket.trade, request) | {"status": event.status}
+def _log_event(trade: LockedTrade, event: TradeEvent) -> None:
+    """Log one entry of the timeline. Of its data only codes and numbers of ours: never a message's words."""
+    request = trade.request(event.request_id)
+    about = ids(trade.row, request) | {"status": event.status}
     code = event.data.get("code")
     match event.kind:
         case kind if kind.endswith("_RECEIVED"):
-            pass  # told when it is accepted, for new trades and for changes alike
+            pass  # logged when it is accepted, for new trades and for changes alike
         case kind if kind.startswith("EXCHANGE_"):
             log.info("applied", **about, report=kind.removeprefix("EXCHANGE_"))
         case "PARKED":
@@ -66,35 +67,38 @@ def _tell_event(docket: Docket, event: TradeEvent) -> None:
             metrics.requests_parked.labels(code).inc()
         case "ANOMALY":
             log.warning("anomaly", **about, code=code)
-        case "REFUSED":
-            log.info("refused", **about, code=code)
+        case "DENIED":
+            log.info("denied", **about, code=code)
         case kind:
             log.info(kind.lower(), **about)
 
 
-def _count(trade: Trade, progress: Progress) -> None:
-    request = progress.request
-    labels = (request.kind, trade.side, request.channel)
-    if progress.stage:
-        _COUNTED[progress.stage].labels(*labels).inc()
-        metrics.stage_seconds.labels(progress.stage).observe(_seconds(progress.since, progress.at))
-    if progress.stage is Stage.SENT:
-        metrics.accept_to_sent_seconds.labels(request.kind).observe(_seconds(request.created_at, progress.at))
-    if progress.outcome and request.sent_at:
-        metrics.sent_to_answered_seconds.labels(request.kind).observe(_seconds(request.sent_at, progress.at))
-    if progress.outcome is Outcome.REJECTED and request.reason:
-        metrics.requests_rejected.labels(request.reason["code"], *labels).inc()
+def _count_request(trade: LockedTrade, request: TradeRequest, before: Request, after: Request) -> None:
+    labels = (request.kind, trade.row.side, request.channel)
+    if after.stage is not before.stage and before.stage is not Stage.SENT:
+        loaded = trade.loaded.get(request.pk, {})
+        begun = loaded.get("reached_at") or request.created_at
+        _REQUESTS_BY_STAGE[after.stage].labels(*labels).inc()
+        metrics.stage_seconds.labels(after.stage).observe(_seconds(begun, trade.updated_at))
+        if after.stage is Stage.SENT:
+            seconds = _seconds(request.created_at, trade.updated_at)
+            metrics.accept_to_sent_seconds.labels(request.kind).observe(seconds)
+    if after.outcome is not None and before.outcome is None:
+        if request.sent_at:
+            metrics.sent_to_answered_seconds.labels(request.kind).observe(_seconds(request.sent_at, trade.updated_at))
+        if after.outcome is Outcome.REJECTED and request.reason:
+            metrics.requests_rejected.labels(request.reason["code"], *labels).inc()
 
 
-def _count_fills(docket: Docket) -> None:
-    trade = docket.trade
-    if fills := sum(execution.replaces is None for execution in docket.executions):
-        metrics.executions.labels(trade.side, trade.channel).inc(fills)
-    if docket.filled_at:
-        metrics.trades_filled.labels(trade.side, trade.channel).inc()
-        metrics.accept_to_settled_seconds.labels(trade.side).observe(_seconds(trade.created_at, docket.filled_at))
+def _count_fills(trade: LockedTrade) -> None:
+    row, filled_before = trade.row, trade.saved.filled_quantity >= trade.saved.quantity
+    if fills := sum(execution.replaces is None for execution in trade.executions):
+        metrics.executions.labels(row.side, row.channel).inc(fills)
+    if trade.state.filled_quantity >= trade.state.quantity and not filled_before:
+        metrics.trades_filled.labels(row.side, row.channel).inc()
+        seconds = _seconds(row.created_at, trade.updated_at)
+        metrics.accept_to_settled_seconds.labels(row.side).observe(seconds)
 
 
 def _seconds(begin: datetime, end: datetime) -> float:
-    """Two machines wrote the two times: their clocks may differ by a little."""
     return max(0.0, (end - begin).total_seconds())

@@ -1,4 +1,7 @@
-"""Parking: a request waits for a person. By hand, or because the exchange does not say what became of it."""
+"""Parking: a request waits for a person. By hand, after failures, or because the exchange does not answer.
+
+Its stage and its hold stay. `park` and `unpark` are transitions of a locked trade; the others open a transaction.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,48 +10,67 @@ from uuid import UUID
 from django.db import transaction
 from structlog.contextvars import bound_contextvars
 
+from brokerage.db import clock
 from brokerage.db.transactions import retrying
 from brokerage.reasons import Code, Reason
 from trades.core import repository
-from trades.core.locked_trade import Docket
+from trades.core.locked_trade import LockedTrade
+from trades.core.schedule import unsent_from
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 
-_UNCONFIRMED = Reason(Code.UNCONFIRMED, "The exchange was asked again and again, and does not say what became of it.")
+UNCONFIRMED = Reason(Code.UNCONFIRMED, "The exchange was asked again and again, and does not say what became of it.")
+
+
+def park(trade: LockedTrade, request: TradeRequest, reason: Reason, *, at: datetime) -> None:
+    """Take a request out of the pipeline until a person looks at it. One that may be outside is asked about, too."""
+    request.parked = {"since": at.isoformat(), "code": str(reason.code), "message": reason.message}
+    if request.stage == Stage.BOOKED:
+        request.check_at = unsent_from(request)
+    trade.record("PARKED", at=at, request=request, data=request.parked)
+
+
+def unpark(trade: LockedTrade, request: TradeRequest, *, at: datetime) -> None:
+    """Put a parked request back to work; its attempts count from nothing again, and so do checks of it."""
+    request.parked, request.attempts, request.checks = None, 0, 0
+    request.check_at = at if request.stage == Stage.SENT else None
+    trade.record("UNPARKED", at=at, request=request)
 
 
 @bound_contextvars(step="park")
 @retrying
-def park(request_id: UUID, *, why: str, now: datetime) -> bool:
+def park_by_hand(request_id: UUID, *, why: str) -> bool:
     """Park a request that the pipeline still has to finish. False when there is nothing to park."""
     with transaction.atomic(durable=True):
-        docket, row = _open(request_id)
+        now = clock.now()
+        trade, row = repository.lock_requests([request_id])[request_id]
         if row.stage == Stage.SENT or row.outcome is not None or row.parked is not None:
             return False
-        docket.park(row, Reason(Code.PARKED_BY_STAFF, why), at=now)
-        repository.write([docket], at=now)
+        park(trade, row, Reason(Code.PARKED_BY_STAFF, why), at=now)
+        repository.save([trade], at=now)
         return True
 
 
 @bound_contextvars(step="park")
 @retrying
-def unpark(request_id: UUID, *, now: datetime) -> bool:
+def unpark_by_hand(request_id: UUID) -> bool:
     """Let a parked request go on from the stage it had reached: if it was sent, the exchange is asked about it now.
 
     False when it is not parked.
     """
     with transaction.atomic(durable=True):
-        docket, row = _open(request_id)
+        now = clock.now()
+        trade, row = repository.lock_requests([request_id])[request_id]
         if row.parked is None:
             return False
-        docket.unpark(row, at=now)
-        repository.write([docket], at=now)
+        unpark(trade, row, at=now)
+        repository.save([trade], at=now)
         return True
 
 
 @bound_contextvars(step="park")
 @retrying
-def set_unconfirmed_aside(request_ids: Iterable[UUID], *, now: datetime) -> None:
+def park_unconfirmed(request_ids: Iterable[UUID]) -> None:
     """Let a person look at requests that were asked about often enough. They keep their holds, and are asked about on.
 
     An answer that comes after all settles the matter.
@@ -57,12 +79,9 @@ def set_unconfirmed_aside(request_ids: Iterable[UUID], *, now: datetime) -> None
     if not wanted:
         return
     with transaction.atomic(durable=True):
-        rows = repository.open_rows(wanted)
-        for docket, row in rows.values():
+        now = clock.now()
+        found = repository.lock_requests(wanted).values()
+        for trade, row in found:
             if row.outcome is None and row.parked is None and row.stage in (Stage.BOOKED, Stage.SENT):
-                docket.park(row, _UNCONFIRMED, at=now)
-        repository.write((docket for docket, _ in rows.values()), at=now)
-
-
-def _open(request_id: UUID) -> tuple[Docket, TradeRequest]:
-    return repository.open_rows([request_id])[request_id]
+                park(trade, row, UNCONFIRMED, at=now)
+        repository.save({trade.row.pk: trade for trade, _ in found}.values(), at=now)

@@ -1,100 +1,125 @@
-"""Trades opened for change: the one place that reads their facts under the lock and writes what became of them.
+"""Trades under their lock: the one place that reads their facts for change and writes what became of them.
 
     with transaction.atomic(durable=True):
-        dockets = store.open_dockets(trade_ids)
-        docket.apply(lifecycle event, …)
-        store.write(dockets)
+        trades = repository.lock_trades(trade_ids)
+        trade.apply(lifecycle event, …)
+        repository.save(trades, at=now)
 
-A constant number of statements, however many trades.
+A small number of statements, however many trades.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 
 from brokerage.db.bulk import fetch_many, insert_many, update_many
 from brokerage.db.locks import lock_many
 from brokerage.db.transactions import transaction_required
-from trades.core.facts import FACTS
-from trades.core.instrumentation import tell
-from trades.core.locked_trade import Docket
-from trades.core.schedule import is_unfinished
-from trades.lifecycle import Stage
+from trades import lifecycle
+from trades.core import instrumentation, schedule
+from trades.core.locked_trade import FACTS, LockedTrade
+from trades.lifecycle import Side, Stage
 from trades.models import Trade, TradeRequest
 
-_DERIVED = ("reason", "status", "hold_cash", "hold_shares", "revision", "updated_at")
-_TRADE_COLUMNS = (*FACTS, *_DERIVED, "check_at", "recon_break")
-_REACHED = ("stage", "outcome", "pending", "reason", "parked", "message", "attempts", "reached_at", "sent_at")
-_REQUEST_COLUMNS = (*_REACHED, "check_at", "checks", "unsent_lease")
+Loaded = dict[str, Any]
+"""The columns of a row as they were read."""
 
 
 @transaction_required
-def open_dockets(trade_ids: Collection[UUID]) -> dict[UUID, Docket]:
+def lock_trades(trade_ids: Collection[UUID]) -> dict[UUID, LockedTrade]:
     """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out."""
-    trades = {trade.pk: trade for trade in lock_many(Trade, trade_ids)}
-    requests: dict[UUID, list[TradeRequest]] = {pk: [] for pk in trades}
-    for row in fetch_many(TradeRequest, by="trade", values=requests, order=["trade", "seq"]):
-        requests[row.trade_id].append(row)
-    return {pk: Docket(trade, requests[pk]) for pk, trade in trades.items()}
+    rows = lock_many(Trade, trade_ids)
+    requests: dict[UUID, list[TradeRequest]] = {row.pk: [] for row in rows}
+    for request in fetch_many(TradeRequest, by="trade", values=requests, order=["trade", "seq"]):
+        requests[request.trade_id].append(request)
+    return {row.pk: LockedTrade(row, requests[row.pk]) for row in rows}
 
 
 @transaction_required
-def open_claimed(claims: Sequence[tuple[str, int]], *, stage: Stage | None = None) -> list[tuple[Docket, TradeRequest]]:
-    """Lock the trades of these requests and return what is still to be done, in the order of `claims`.
+def lock_requests(request_ids: Collection[UUID]) -> dict[UUID, tuple[LockedTrade, TradeRequest]]:
+    """Lock the trades of these requests and return each request with its trade."""
+    trade_ids = TradeRequest.objects.filter(pk__in=request_ids).values_list("trade_id", flat=True)
+    trades = lock_trades(set(trade_ids)).values()
+    return {row.pk: (trade, row) for trade in trades for row in trade.requests if row.pk in request_ids}
+
+
+@transaction_required
+def lock_leased(
+    leases: Sequence[tuple[str, int]], *, stage: Stage | None = None
+) -> list[tuple[LockedTrade, TradeRequest]]:
+    """Lock the trades of these requests and return what is still to be done, in the order of `leases`.
 
     Left out, because somebody else did it, has it now, or took it away: requests at another stage than `stage` (sent,
-    if none is given), under another claim, with an outcome, or parked. This guard is what makes a step safe to run any
+    if none is given), under another lease, with an outcome, or parked. This guard is what makes a step safe to run any
     number of times.
     """
-    wanted = {UUID(request_id): claim for request_id, claim in claims}
-    rows = open_rows(wanted)
-    work = [rows[request_id] for request_id in wanted if request_id in rows]
-    return [(docket, row) for docket, row in work if row.lease == wanted[row.pk] and is_unfinished(row, stage)]
+    wanted = {UUID(request_id): lease for request_id, lease in leases}
+    found = lock_requests(wanted)
+    work = [found[request_id] for request_id in wanted if request_id in found]
+    return [(trade, row) for trade, row in work if row.lease == wanted[row.pk] and schedule.is_unfinished(row, stage)]
 
 
 @transaction_required
-def open_rows(request_ids: Collection[UUID]) -> dict[UUID, tuple[Docket, TradeRequest]]:
-    """Lock the trades of these requests and return each request with its trade's docket."""
-    trade_ids = TradeRequest.objects.filter(pk__in=request_ids).values_list("trade_id", flat=True)
-    dockets = open_dockets(set(trade_ids))
-    rows = ((docket, row) for docket in dockets.values() for row in docket.requests)
-    return {row.pk: (docket, row) for docket, row in rows if row.pk in request_ids}
+def save(trades: Iterable[LockedTrade], *, at: datetime) -> None:
+    """Write what became of the trades: their facts, what is due next, the timeline, executions and reports.
+
+    Only rows that changed are written, and of them only the columns that did: what is not ours to change here, such as
+    a lease that a dispatcher takes meanwhile, is never written back.
+    """
+    trades = list(trades)
+    for trade in trades:
+        _copy_facts(trade, at=at)
+    rows = [(row, trade.loaded.get(row.pk)) for trade in trades for row in trade.requests]
+    _update([(trade.row, trade.loaded[trade.row.pk]) for trade in trades])
+    insert_many([row for row, loaded in rows if loaded is None])
+    _update([(row, loaded) for row, loaded in rows if loaded is not None])
+    insert_many([report for trade in trades for report in trade.reports])
+    insert_many([execution for trade in trades for execution in trade.executions])
+    insert_many([event for trade in trades for event in trade.events])
+    if told := [trade for trade in trades if trade.events]:
+        transaction.on_commit(partial(instrumentation.record, told), robust=True)
 
 
-@transaction_required
-def write(dockets: Iterable[Docket], *, at: datetime) -> None:
-    """Write every changed docket: trades, requests, what is due next, timeline, executions, reports."""
-    changed = [docket for docket in dockets if docket.changed]
-    if not changed:
-        return
-    update_many(
-        Trade,
-        key=["id"],
-        columns=_TRADE_COLUMNS,
-        rows=[(d.trade.pk, *(getattr(d.trade, name) for name in _TRADE_COLUMNS)) for d in changed],
-    )
-    planned = [docket.plan_steps(at=at) for docket in changed]
-    # A row may not be finished and due at once, not even for one statement: clear first, set last.
-    _set_due((row, None) for cleared, _ in planned for row in cleared)
-    update_many(
-        TradeRequest,
-        key=["id"],
-        columns=_REQUEST_COLUMNS,
-        rows=[
-            (row.pk, *(getattr(row, name) for name in _REQUEST_COLUMNS))
-            for docket in changed
-            for row in docket.changed_requests()
-        ],
-    )
-    _set_due(due for _, following in planned for due in following)
-    insert_many([report for docket in changed for report in docket.reports])
-    insert_many([execution for docket in changed for execution in docket.executions])
-    insert_many([event for docket in changed for event in docket.events])
-    transaction.on_commit(partial(tell, changed), robust=True)
+def _copy_facts(trade: LockedTrade, *, at: datetime) -> None:
+    """Copy the state into the rows, with all that follows from it: status, hold, and what is due next."""
+    row, before, after = trade.row, trade.saved, trade.state
+    if after is not before:
+        for name in FACTS:
+            setattr(row, name, getattr(after, name))
+        row.status = str(lifecycle.status(after))
+        for request, was, now in zip(trade.requests, before.requests, after.requests, strict=True):
+            if now is not was:
+                _assign(
+                    request, schedule.request_changes(request, was, now, reason=trade.reasons.get(request.pk), at=at)
+                )
+        row.check_at = schedule.next_check(
+            before=before, after=after, planned=row.check_at, has_break=row.recon_break is not None, at=at
+        )
+    if after.side is Side.BUY:
+        row.hold_cash = trade.blocked
+    else:
+        row.hold_shares = int(trade.blocked)
+    row.revision, row.updated_at = trade.revision, trade.updated_at
+    for request, changes in schedule.step_changes(trade.requests, urgent=trade.urgent, at=at):
+        _assign(request, changes)
 
 
-def _set_due(times: Iterable[tuple[TradeRequest, datetime | None]]) -> None:
-    update_many(TradeRequest, key=["id"], columns=["due_at"], rows=[(row.pk, due_at) for row, due_at in times])
+def _assign(row: TradeRequest, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(row, name, value)
+
+
+def _update(rows: Iterable[tuple[models.Model, Loaded]]) -> None:
+    """Write the columns that are not as they were loaded: one statement for all rows in which the same ones differ."""
+    groups: dict[tuple[str, ...], list[models.Model]] = defaultdict(list)
+    for row, loaded in rows:
+        if row.__dict__ != loaded:
+            groups[tuple(name for name, value in row.__dict__.items() if value != loaded[name])].append(row)
+    for columns, members in groups.items():
+        values = [(row.pk, *(getattr(row, name) for name in columns)) for row in members]
+        update_many(type(members[0]), key=["id"], columns=columns, rows=values)

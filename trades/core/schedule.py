@@ -1,20 +1,25 @@
 """Which request of a trade has the next step and when, and when the exchange is to be asked about it.
 
-Pure functions of the rows. `trades.core.repository` writes what is due; `trades.steps.leases` and
-`trades.reconciliation.due` take it up.
+Pure functions of the facts: they return what is to be written, and `trades.core.repository` writes it. The dispatcher
+takes up what is due (`trades.steps.leases`, `trades.reconciliation.due`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
+from brokerage.reasons import Code, Reason
 from trades import lifecycle
-from trades.lifecycle import Kind, Stage, State
+from trades.lifecycle import Kind, Outcome, Request, Stage, State
 from trades.models import TradeRequest
 
+TOO_LATE = Reason(Code.TOO_LATE, "The trade was over before this could be done.")
 
-def next_due(requests: Iterable[TradeRequest]) -> TradeRequest | None:
+
+def next_step(requests: Iterable[TradeRequest]) -> TradeRequest | None:
     """Return the request of a trade that has the next step: the first unfinished one; `requests` in order of `seq`.
 
     Behind a parked one only a CANCEL goes on: an amendment that overtook its order would be refused by the exchange.
@@ -26,6 +31,54 @@ def next_due(requests: Iterable[TradeRequest]) -> TradeRequest | None:
         elif not behind_parked or row.kind == Kind.CANCEL:
             return row
     return None
+
+
+def step_changes(
+    requests: Sequence[TradeRequest], *, urgent: Collection[UUID], at: datetime
+) -> Iterator[tuple[TradeRequest, dict[str, Any]]]:
+    """Yield the columns to write so that the trade's next step, and nothing else of it, is due.
+
+    A request that is due already, or leased to a batch, keeps its time, unless it is urgent. A CANCEL behind a request
+    that may be outside, or not, waits until the exchange has said what it knows, but not for ever.
+    """
+    first = next_step(requests)
+    for row in requests:
+        if row.due_at is not None and row is not first:
+            yield row, {"due_at": None}
+    if first is None:
+        return
+    doubtful = in_doubt(requests[: first.seq - 1])
+    if not doubtful:
+        waited = first.due_at is not None and first.lease == 0 and first.due_at > at
+        if first.due_at is None or waited or first.pk in urgent:
+            yield first, {"due_at": at}
+    elif first.due_at is None:
+        check_at = max(at, *map(unsent_from, doubtful))
+        for row in doubtful:
+            yield row, {"check_at": check_at, "checks": 0}
+        yield first, {"due_at": check_at + cancel_wait()}
+
+
+def request_changes(
+    row: TradeRequest, before: Request, after: Request, *, reason: Reason | None, at: datetime
+) -> dict[str, Any]:
+    """Return the columns to write when the facts of a request became `after`; `reason` is why it was refused."""
+    changes: dict[str, Any] = {"stage": str(after.stage), "outcome": after.outcome, "pending": after.pending}
+    is_sent, was_sent = after.stage is Stage.SENT, before.stage is Stage.SENT
+    if is_sent is not was_sent or after.stage is not before.stage:
+        changes |= {"attempts": 0, "checks": 0, "reached_at": at, "sent_at": None, "check_at": None}
+        if is_sent:
+            changes |= {"sent_at": at, "check_at": at + patience()}
+        if was_sent:  # the exchange has not got it: nothing is outside of what its leases sent so far
+            changes["unsent_lease"] = row.lease
+    if after.outcome is not before.outcome:
+        refused = after.outcome is Outcome.REJECTED
+        changes["reason"] = (reason or TOO_LATE).as_json() if refused else None
+    if after.outcome is not None:
+        changes["check_at"] = None
+    if after.outcome is not None or is_sent or was_sent:
+        changes["parked"] = None
+    return changes
 
 
 def is_unfinished(row: TradeRequest, stage: Stage | None = None) -> bool:
@@ -40,12 +93,12 @@ def is_held_up(row: TradeRequest) -> bool:
 
 
 def in_doubt(requests: Iterable[TradeRequest]) -> list[TradeRequest]:
-    """The requests that are parked at BOOKED: nobody knows whether they are outside."""
+    """Return the requests that are parked at BOOKED: nobody knows whether they are outside."""
     return [row for row in requests if is_held_up(row) and row.stage == Stage.BOOKED]
 
 
-def nobody_sends_from(row: TradeRequest) -> datetime:
-    """From when on nobody can be sending a parked request: the lease that it was parked under has run out."""
+def unsent_from(row: TradeRequest) -> datetime:
+    """Return from when on nobody can be sending a parked request: the lease that it was parked under has run out."""
     since = datetime.fromisoformat((row.parked or {})["since"])
     return since + timedelta(seconds=settings.PIPELINE["LEASE_MAX_S"])
 
@@ -53,22 +106,41 @@ def nobody_sends_from(row: TradeRequest) -> datetime:
 # --- Asking the exchange ---------------------------------------------------------------------------------------------
 
 
-def patience() -> timedelta:
-    """How long the exchange may take to answer before a request counts as unconfirmed, and it is asked."""
-    return timedelta(seconds=settings.PIPELINE["UNCONFIRMED_AFTER_S"])
+def next_check(
+    *, before: State, after: State, planned: datetime | None, has_break: bool, at: datetime
+) -> datetime | None:
+    """Return when the exchange is next asked about a trade whose facts became `after`; None for never.
+
+    Open trades are asked about from time to time; one that ends, only if more is to be learned soon.
+    """
+    if is_open_outside(after):
+        return planned or at + sweep_interval()
+    if planned and planned > at + patience() and is_open_outside(before) and not has_break:
+        return None
+    return planned
 
 
-def patience_of_a_cancel() -> timedelta:
-    """How long a CANCEL waits for the exchange to say whether the order before it is there."""
-    return timedelta(seconds=settings.PIPELINE["CANCEL_WAIT_S"])
-
-
-def sweep() -> timedelta:
-    """How long an open trade goes on before the exchange is asked about it although nothing seems to be wrong."""
-    return timedelta(seconds=settings.PIPELINE["STATUS_CHECK_SWEEP_S"])
+def sooner(planned: datetime | None, moment: datetime) -> datetime:
+    """Return `moment`, or what is planned if that is earlier."""
+    return moment if planned is None else min(planned, moment)
 
 
 def is_open_outside(state: State) -> bool:
     """Tell whether more is to be heard of a trade: its order may be there, and it is open or being changed."""
     may_be_there = state.new.stage in (Stage.BOOKED, Stage.SENT)
     return may_be_there and (not lifecycle.is_over(state) or any(r.outstanding for r in state.requests))
+
+
+def patience() -> timedelta:
+    """Return how long the exchange may take to answer before a request counts as unconfirmed, and it is asked."""
+    return timedelta(seconds=settings.PIPELINE["UNCONFIRMED_AFTER_S"])
+
+
+def cancel_wait() -> timedelta:
+    """Return how long a CANCEL waits for the exchange to say whether the order before it is there."""
+    return timedelta(seconds=settings.PIPELINE["CANCEL_WAIT_S"])
+
+
+def sweep_interval() -> timedelta:
+    """Return how long an open trade goes on before the exchange is asked about it although nothing seems wrong."""
+    return timedelta(seconds=settings.PIPELINE["STATUS_CHECK_SWEEP_S"])

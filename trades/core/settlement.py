@@ -1,6 +1,6 @@
-"""What a report moves in the books: what a trade holds, and payment, delivery and fees of an execution."""
+"""What an entry of the timeline moves in the books: a hold, or the payment, delivery and fee of an execution."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -9,73 +9,126 @@ from brokerage.db.transactions import transaction_required
 from brokerage.money import ZERO
 from holdings import services as holdings
 from trades import lifecycle
-from trades.core.locked_trade import Docket
-from trades.lifecycle import Side, State
-from trades.models import Trade
-from trades.reports.executions import Version
+from trades.core.locked_trade import LockedTrade
+from trades.lifecycle import Executed, Side
+from trades.models import Execution, Trade
 from wallets import services as wallets
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
-    """What one report does to the books; `revision` is the entry of the timeline that tells of it."""
+class Version:
+    """A version of an execution that now counts, and the one that counted before; None for the first."""
+
+    execution: Execution
+    before: Execution | None
+
+    @property
+    def replaces(self) -> Executed:
+        return Executed(self.before.quantity, self.before.price) if self.before else Executed()
+
+    @property
+    def quantity_change(self) -> int:
+        return self.execution.quantity - (self.before.quantity if self.before else 0)
+
+    @property
+    def value_change(self) -> Decimal:
+        return self.execution.value - (self.before.value if self.before else ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPosting:
+    """What one entry of the timeline, that of `revision`, does to the books."""
 
     trade: Trade
     revision: int
-    side: Side
     hold_change: Decimal
+    """Cash of a BUY, shares of a SELL."""
     version: Version | None
     fee: Decimal
     """What falls due with the execution; less than 0: what is given back."""
 
 
-def movement(docket: Docket, revision: int, version: Version | None = None) -> Movement:
-    """What must move for the facts as they are now; the trade's hold is taken over with it."""
-    state = docket.state
-    fee = _fee(state, version) if version else ZERO
-    moving = Movement(docket.trade, revision, state.side, docket.hold_change(), version, fee)
-    docket.record_hold()
-    return moving
+def posting(trade: LockedTrade, revision: int, version: Version | None = None) -> LedgerPosting:
+    """Return what must move for the facts as they are now; the trade's hold counts as changed from here on."""
+    fee = ZERO
+    if version:
+        state = trade.state
+        before = replace(state, filled_value=state.filled_value - version.value_change)
+        fee = lifecycle.charged(state) - lifecycle.charged(before)
+    return LedgerPosting(trade.row, revision, trade.take_hold_change(), version, fee)
 
 
-def _fee(state: State, version: Version) -> Decimal:
-    """What the fees come to with this version of an execution, less what they came to before it."""
-    before = replace(state, filled_value=state.filled_value - version.value_change)
-    return lifecycle.charged(state) - lifecycle.charged(before)
+class Ledgers:
+    """The wallets and holdings of a batch, locked until the transaction ends: wallets first, then holdings."""
+
+    @transaction_required
+    def __init__(self, *, cash_of: Iterable[Trade], shares_of: Iterable[Trade]) -> None:
+        self._cash = wallets.Ledger.open({trade.trader_id for trade in cash_of})
+        self._shares = holdings.Ledger.open({(trade.trader_id, trade.symbol) for trade in shares_of})
+
+    @classmethod
+    def for_holds(cls, trades: Iterable[LockedTrade]) -> "Ledgers":
+        """Open what the trades block: the wallets of the buyers and the holdings of the sellers."""
+        rows = [trade.row for trade in trades]
+        return cls(
+            cash_of=[row for row in rows if row.side == Side.BUY],
+            shares_of=[row for row in rows if row.side == Side.SELL],
+        )
+
+    def available(self, trade: Trade) -> Decimal:
+        """Return what the trade could block: cash for a BUY, shares for a SELL."""
+        if trade.side == Side.BUY:
+            return self._cash[trade.trader_id].available
+        return Decimal(self._shares[trade.trader_id, trade.symbol].available)
+
+    def block(self, posting: LedgerPosting) -> None:
+        """Block what a booking needs and `available` has shown to be there; never on credit."""
+        trade = posting.trade
+        cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": posting.revision}
+        if trade.side == Side.BUY:
+            shortfall: object = self._cash.block(trade.trader_id, posting.hold_change, **cause)
+        else:
+            key = (trade.trader_id, trade.symbol)
+            shortfall = self._shares.block(key, int(posting.hold_change), **cause)
+        if shortfall:
+            raise RuntimeError(f"trade {trade.pk} was booked without cover: {shortfall}")
+
+    def post(self, posting: LedgerPosting) -> None:
+        """Move money and shares. Nothing is refused: what the trader does not have, the house lends."""
+        trade, change, bought = posting.trade, posting.hold_change, posting.trade.side == Side.BUY
+        trader_id, key = trade.trader_id, (trade.trader_id, trade.symbol)
+        cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": posting.revision}
+        if version := posting.version:
+            sign = 1 if bought else -1
+            cause["execution"] = version.execution.exec_id
+            paid, received = sign * version.value_change, sign * version.quantity_change
+            self._cash.settle(trader_id, amount=-paid, hold_change=change if bought else ZERO, fee=posting.fee, **cause)
+            self._shares.settle(key, amount=received, hold_change=0 if bought else int(change), **cause)
+        elif change < 0 and bought:
+            self._cash.release(trader_id, -change, **cause)
+        elif change < 0:
+            self._shares.release(key, int(-change), **cause)
+        elif bought:
+            self._cash.block_on_credit(trader_id, change, **cause)
+        else:
+            self._shares.block_on_credit(key, int(change), **cause)
+
+    def save(self) -> None:
+        """Write all movements: the balances and the journals."""
+        self._cash.post()
+        self._shares.post()
 
 
 @transaction_required
-def post(movements: Sequence[Movement]) -> None:
-    """Move money and shares: wallets first, then holdings, each locked once for the whole batch."""
-    moving = [m for m in movements if m.version or m.hold_change]
+def settle(postings: Iterable[LedgerPosting]) -> None:
+    """Post what reports brought about, in order, each wallet and holding locked once for the whole batch."""
+    moving = [one for one in postings if one.version or one.hold_change]
     if not moving:
         return
-    settled = [m for m in moving if m.version]
-    buys, sells = ([m for m in moving if m.side is side] for side in (Side.BUY, Side.SELL))
-    cash = wallets.open_ledger({m.trade.trader_id for m in (*buys, *settled)})
-    shares = holdings.open_ledger({(m.trade.trader_id, m.trade.symbol) for m in (*sells, *settled)})
+    ledgers = Ledgers(
+        cash_of=[one.trade for one in moving if one.version or one.trade.side == Side.BUY],
+        shares_of=[one.trade for one in moving if one.version or one.trade.side == Side.SELL],
+    )
     for one in moving:
-        _move(one, cash, shares)
-    cash.post()
-    shares.post()
-
-
-def _move(moving: Movement, cash: wallets.Ledger, shares: holdings.Ledger) -> None:
-    """Nothing here can be refused: it has happened. What the trader does not have, the house lends."""
-    trade, change, bought = moving.trade, moving.hold_change, moving.side is Side.BUY
-    trader_id, key = trade.trader_id, (trade.trader_id, trade.symbol)
-    cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": moving.revision}
-    if version := moving.version:
-        sign = 1 if bought else -1
-        cause["execution"] = version.execution.exec_id
-        paid, received = sign * version.value_change, sign * version.quantity_change
-        cash.settle(trader_id, amount=-paid, hold_change=change if bought else ZERO, fee=moving.fee, **cause)
-        shares.settle(key, amount=received, hold_change=0 if bought else int(change), **cause)
-    elif change < 0 and bought:
-        cash.release(trader_id, -change, **cause)
-    elif change < 0:
-        shares.release(key, int(-change), **cause)
-    elif bought:
-        cash.block_on_credit(trader_id, change, **cause)
-    else:
-        shares.block_on_credit(key, int(change), **cause)
+        ledgers.post(one)
+    ledgers.save()

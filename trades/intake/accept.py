@@ -12,33 +12,27 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from structlog.contextvars import bound_contextvars
 from uuid_utils.compat import uuid7
 
+from brokerage.db import clock
 from brokerage.db.transactions import retrying
+from brokerage.models import FeeSchedule
 from brokerage.money import CURRENCY
-from brokerage.reasons import Code, Reason
-from brokerage.traders import fee_schedule_of
-from trades import lifecycle
-from trades.core import repository
-from trades.core.instrumentation import tell_accepted
-from trades.core.locked_trade import Docket
+from trades.core.instrumentation import record_accepted
+from trades.core.representation import to_dict
 from trades.intake import idempotency
-from trades.intake.idempotency import Answer, Caller
-from trades.lifecycle import Kind, Stage, Status
+from trades.intake.idempotency import RequestContext, StoredResponse
+from trades.lifecycle import Kind, Status
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.models.reference import reference
-from trades.queries import selectors
 
+NEWEST_SHOWN = 25
+"""Instructions that an answer of acceptance shows: it is stored with the key, for ever."""
 
-class ConflictError(Exception):
-    """The call cannot be taken as things stand; nothing was kept."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
+Accepted = tuple[Trade, list[TradeRequest]]
+"""A trade and all its requests, the one just accepted last, as they are after the commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,90 +47,29 @@ class Order:
     client_reference: str | None = None
 
 
-def place(order: Order, *, caller: Caller, now: datetime) -> Answer:
-    """Accept a new trade. Whether it can be done is decided by the pipeline. Raises KeyBusyError, KeyReusedError."""
-    request_id = uuid7()
+def place(order: Order, *, context: RequestContext, now: datetime | None = None) -> StoredResponse:
+    """Accept a new trade. Whether it can be done is decided by the pipeline. Raises KeyBusyError, KeyReusedError.
 
-    def accept() -> tuple[Trade, list[TradeRequest]]:
-        trade, request = _new_trade(order, caller, now, request_id)
+    `now` is when it comes in; the database's time if not given, as in `amend` and `cancel`.
+    """
+    at = now or retrying(clock.now)()
+    request_id = new_id(at)
+
+    def accept() -> Accepted:
+        trade, request = _new_trade(order, context, request_id, at)
         trade.save(force_insert=True)
         request.save(force_insert=True)
         TradeEvent.objects.create(
-            trade=trade, seq=1, kind="NEW_RECEIVED", request_id=request.pk, status=trade.status, at=now
+            trade=trade, seq=1, kind="NEW_RECEIVED", request_id=request.pk, status=trade.status, at=at
         )
         return trade, [request]
 
-    return _once(caller, request_id, accept, now=now)
+    return accept_once(context, request_id, accept, at=at)
 
 
-def amend(
-    trade_id: UUID,
-    *,
-    caller: Caller,
-    now: datetime,
-    quantity: int | None = None,
-    remaining_quantity: int | None = None,
-    price: Decimal | None = None,
-    check: Callable[[Trade], None] = lambda trade: None,
-) -> Answer:
-    """Accept an amendment. What is left out keeps the value last asked for; `remaining_quantity` is without the fills.
-
-    `check` may look at the locked trade and raise. Raises ConflictError (TRADE_FINISHED, NOTHING_TO_CHANGE),
-    KeyBusyError, KeyReusedError.
-    """
-    request_id = uuid7()
-
-    def accept() -> tuple[Trade, list[TradeRequest]]:
-        docket = _open(trade_id, check)
-        state = docket.state
-        asked_quantity, asked_price = lifecycle.wished(state)
-        if remaining_quantity is not None:
-            new_quantity = state.filled_quantity + remaining_quantity
-        else:
-            new_quantity = asked_quantity if quantity is None else quantity
-        new_price = asked_price if price is None else price
-        filled = lifecycle.status(state) is Status.FILLED
-        if not (settings.AMEND_FILLED and filled and new_quantity > asked_quantity):
-            _must_be_open(state)
-        if (new_quantity, new_price) == (asked_quantity, asked_price):
-            raise ConflictError(Reason(Code.NOTHING_TO_CHANGE, "These are the terms last asked for already."))
-        _ask(docket, Kind.AMEND, request_id, quantity=new_quantity, price=new_price, caller=caller, now=now)
-        repository.write([docket], at=now)
-        return docket.trade, docket.requests
-
-    return _once(caller, request_id, accept, now=now)
-
-
-def cancel(
-    trade_id: UUID, *, caller: Caller, now: datetime, check: Callable[[Trade], None] = lambda trade: None
-) -> Answer:
-    """Accept a cancellation. A trade that was never sent ends here and now; otherwise the exchange is asked.
-
-    While a cancellation is outstanding another one changes nothing. Raises as `amend` does.
-    """
-    request_id = uuid7()
-
-    def accept() -> tuple[Trade, list[TradeRequest]]:
-        docket = _open(trade_id, check)
-        state = docket.state
-        _must_be_open(state)
-        if any(r.kind is Kind.CANCEL and r.outcome is None for r in state.requests):
-            return docket.trade, docket.requests
-        quantity, price = lifecycle.wished(state)
-        request = _ask(docket, Kind.CANCEL, request_id, quantity=quantity, price=price, caller=caller, now=now)
-        if state.new.stage in (Stage.RECEIVED, Stage.VALIDATED):
-            event = lifecycle.Withdrawn(str(request.pk))
-            docket.apply(event, kind="WITHDRAWN", at=now, request=request)
-        docket.make_way(at=now)
-        repository.write([docket], at=now)
-        return docket.trade, docket.requests
-
-    return _once(caller, request_id, accept, now=now)
-
-
-def _once(
-    caller: Caller, request_id: UUID, accept: Callable[[], tuple[Trade, list[TradeRequest]]], *, now: datetime
-) -> Answer:
+def accept_once(
+    context: RequestContext, request_id: UUID, accept: Callable[[], Accepted], *, at: datetime
+) -> StoredResponse:
     """Accept in one commit; with a key, at most once for ever, and the same bytes to every later call.
 
     `request_id` is what `accept` will write: run again after a commit of which nobody heard the end, it is there.
@@ -145,63 +78,65 @@ def _once(
 
     @bound_contextvars(step="accept")
     @retrying
-    def accept_once() -> Answer:
+    def accept_in_one_commit() -> StoredResponse:
         with transaction.atomic(durable=True):
-            if caller.key:
-                idempotency.take(caller)
-                if known := idempotency.known_answer(caller):
+            if context.key:
+                idempotency.lock_key(context)
+                if known := idempotency.stored_response(context):
                     return known
             trade, requests = (next(runs) and _committed(request_id)) or accept()
-            picture = selectors.picture(trade, requests, now=now)
-            answer = Answer(trade.pk, json.dumps(picture, separators=(",", ":")).encode())
-            if caller.key:
-                idempotency.keep(caller, answer, now=now)
+            shown = to_dict(trade, requests, now=at, newest=NEWEST_SHOWN)
+            response = StoredResponse(trade.pk, json.dumps(shown, separators=(",", ":")).encode())
+            if context.key:
+                idempotency.store_response(context, response, now=at)
         if requests[-1].pk == request_id:
-            tell_accepted(trade, requests[-1])
-        return answer
+            record_accepted(trade, requests[-1])
+        return response
 
-    return accept_once()
+    return accept_in_one_commit()
 
 
-def _committed(request_id: UUID) -> tuple[Trade, list[TradeRequest]] | None:
-    """The trade of a request that an earlier run wrote; None if its commit never was."""
+def _committed(request_id: UUID) -> Accepted | None:
+    """Return the trade of a request that an earlier run wrote; None if its commit never was."""
     requests = list(TradeRequest.objects.filter(trade__requests=request_id).select_related("trade").order_by("seq"))
     return (requests[0].trade, requests) if requests else None
 
 
-def _new_trade(order: Order, caller: Caller, now: datetime, request_id: UUID) -> tuple[Trade, TradeRequest]:
+def _new_trade(order: Order, context: RequestContext, request_id: UUID, at: datetime) -> tuple[Trade, TradeRequest]:
     trade = Trade(
-        id=uuid7(),
+        id=new_id(at),
         reference=reference(_next_number()),
-        trader_id=caller.trader_id,
+        trader_id=context.trader_id,
         symbol=order.symbol,
         side=order.side,
         time_in_force=order.time_in_force,
         currency=CURRENCY,
-        channel=caller.channel,
+        channel=context.channel,
         client_reference=order.client_reference,
         quantity=order.quantity,
         price=order.price,
         status=Status.RECEIVED,
         revision=1,
-        created_at=now,
-        updated_at=now,
+        created_at=at,
+        updated_at=at,
     )
-    if fees := fee_schedule_of(caller.trader_id):  # frozen: whatever becomes of the schedule, this trade keeps it
+    # Frozen: whatever becomes of the schedule, this trade keeps it.
+    if fees := FeeSchedule.objects.filter(traders=context.trader_id).first():
         trade.fee_rate, trade.fee_minimum, trade.fee_cap = fees.rate, fees.minimum, fees.cap
-    return trade, _new_request(request_id, trade, 1, Kind.NEW, order.quantity, order.price, caller, now, due_at=now)
+    request = new_request(trade, 1, request_id, Kind.NEW, order.quantity, order.price, context, at)
+    request.due_at = at
+    return trade, request
 
 
-def _new_request(
-    request_id: UUID,
+def new_request(
     trade: Trade,
     seq: int,
+    request_id: UUID,
     kind: Kind,
     quantity: int,
     price: Decimal,
-    caller: Caller,
-    now: datetime,
-    due_at: datetime | None = None,
+    context: RequestContext,
+    at: datetime,
 ) -> TradeRequest:
     return TradeRequest(
         id=request_id,
@@ -210,11 +145,15 @@ def _new_request(
         kind=kind,
         quantity=quantity,
         price=price,
-        channel=caller.channel,
-        placed_by=caller.username,
-        due_at=due_at,
-        created_at=now,
+        channel=context.channel,
+        placed_by=context.username,
+        created_at=at,
     )
+
+
+def new_id(at: datetime) -> UUID:
+    """Return a UUIDv7 of this moment: ids sort by the database's clock, whichever host made them."""
+    return uuid7(nanoseconds=int(at.timestamp() * 1e6) * 1_000)
 
 
 def _next_number() -> int:
@@ -222,29 +161,3 @@ def _next_number() -> int:
         cursor.execute("SELECT nextval('trades_reference')")
         number: int = cursor.fetchone()[0]
     return number
-
-
-def _open(trade_id: UUID, check: Callable[[Trade], None]) -> Docket:
-    docket = repository.open_dockets([trade_id])[trade_id]
-    check(docket.trade)
-    return docket
-
-
-def _must_be_open(state: lifecycle.State) -> None:
-    """Over means: filled or ended, and no amendment is on its way that could open it again."""
-    waiting = any(r.kind is Kind.AMEND and r.outcome is None for r in state.requests)
-    if lifecycle.is_ended(state) or (lifecycle.is_over(state) and not waiting):
-        ended = lifecycle.status(state).replace("_", " ").lower()
-        raise ConflictError(Reason(Code.TRADE_FINISHED, f"The trade is {ended}: this cannot be done any more."))
-
-
-def _ask(
-    docket: Docket, kind: Kind, request_id: UUID, *, quantity: int, price: Decimal, caller: Caller, now: datetime
-) -> TradeRequest:
-    """Put a request at the end of the trade's chain, in the facts, the rows and the timeline."""
-    request = _new_request(request_id, docket.trade, len(docket.requests) + 1, kind, quantity, price, caller, now)
-    request.save(force_insert=True)
-    docket.requests.append(request)
-    facts = lifecycle.Request(id=str(request.pk), seq=request.seq, kind=kind, quantity=quantity, price=price)
-    docket.apply(lifecycle.Asked(facts), kind=f"{kind}_RECEIVED", at=now, request=request)
-    return request

@@ -10,12 +10,12 @@ from django.db import OperationalError, connection
 from brokerage.db.transactions import transaction_required
 from trades.models import IdempotencyKey
 
-KEY_PATIENCE = "2s"
+KEY_WAIT = "2s"
 """How long a call waits for another one with the same key before it is told to come again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class RequestContext:
     """Who asks, through which channel, and under which key of their own, if any.
 
     `fingerprint` stands for what was asked (method, path, JSON body): the same key with another one is refused.
@@ -29,7 +29,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """The answer of acceptance, byte for byte as it was stored with the key."""
 
     trade_id: UUID
@@ -52,16 +52,16 @@ class KeyReusedError(Exception):
 
 
 @transaction_required
-def take(caller: Caller) -> None:
+def lock_key(context: RequestContext) -> None:
     """Hold the key until our commit. Two calls with one key meet here; the second goes on when the first is done.
 
     An advisory lock, because the row itself can only be written once its answer is known. It comes before every row
     lock, as the first class of the lock order.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [KEY_PATIENCE])
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [KEY_WAIT])
         try:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_fold(caller.trader_id), caller.key])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_fold(context.trader_id), context.key])
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) == "55P03":
                 raise KeyBusyError from None
@@ -75,25 +75,26 @@ def _fold(trader_id: int) -> int:
 
 
 @transaction_required
-def known_answer(caller: Caller) -> Answer | None:
-    known = IdempotencyKey.objects.filter(trader_id=caller.trader_id, key=caller.key).first()
+def stored_response(context: RequestContext) -> StoredResponse | None:
+    """Return what the first call with this key was answered; None if there was none. Raises KeyReusedError."""
+    known = IdempotencyKey.objects.filter(trader_id=context.trader_id, key=context.key).first()
     if known is None:
         return None
-    if known.fingerprint != caller.fingerprint:
+    if known.fingerprint != context.fingerprint:
         raise KeyReusedError
-    return Answer(known.trade_id, bytes(known.response), replayed=True)
+    return StoredResponse(known.trade_id, bytes(known.response), replayed=True)
 
 
 @transaction_required
-def keep(caller: Caller, answer: Answer, *, now: datetime) -> None:
+def store_response(context: RequestContext, response: StoredResponse, *, now: datetime) -> None:
     """Store the answer of acceptance under its key, in the accepting commit."""
-    if caller.key is None:
+    if context.key is None:
         raise ValueError("a call without a key")
     IdempotencyKey.objects.create(
-        trader_id=caller.trader_id,
-        key=caller.key,
-        fingerprint=caller.fingerprint,
-        trade_id=answer.trade_id,
-        response=answer.body,
+        trader_id=context.trader_id,
+        key=context.key,
+        fingerprint=context.fingerprint,
+        trade_id=response.trade_id,
+        response=response.body,
         created_at=now,
     )

@@ -79,7 +79,7 @@ def charged(state: State) -> Decimal:
     return min(total, state.filled_value) if state.side is Side.SELL else total
 
 
-def wished(state: State) -> tuple[int, Decimal]:
+def requested_terms(state: State) -> tuple[int, Decimal]:
     """The terms last asked for, or restated since: of the newest amendment without an answer, else the live ones."""
     for request in reversed(state.requests):
         if request.kind is Kind.AMEND and request.outcome is None:
@@ -88,7 +88,7 @@ def wished(state: State) -> tuple[int, Decimal]:
     return state.quantity, state.price
 
 
-def original_id(state: State, seq: int) -> str:
+def orig_cl_ord_id(state: State, seq: int) -> str:
     """OrigClOrdID (41) of a request: the last id of the chain before it that was not rejected; it may be pending."""
     earlier = [
         r.id

@@ -79,7 +79,7 @@ class Reported(StrEnum):
     SUSPENDED = "SUSPENDED"
     RESTATED = "RESTATED"
     STATUS = "STATUS"
-    """Asked about the order, the exchange named the newest request that it has. Nothing else follows from it."""
+    """RequestAdded about the order, the exchange named the newest request that it has. Nothing else follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +144,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestAdded:
     """The client asked for something: a request enters the chain."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Advanced:
+class StageCompleted:
     """The pipeline finished a step of a request."""
 
     request_id: str
@@ -159,29 +159,29 @@ class Advanced:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Denied:
     """The broker refused a request before it was sent."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class CancelledLocally:
     """The CANCEL `request_id` met a NEW that never was at the exchange: the trade ends here and now."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Abandoned:
+class AmendDropped:
     """The AMEND `request_id`, which never was at the exchange, is given up for a CANCEL behind it: it ends alone."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class NeverArrived:
-    """Asked about the order, the exchange said that it has not got this request: it is still to be sent."""
+class NotReceived:
+    """RequestAdded about the order, the exchange said that it has not got this request: it is still to be sent."""
 
     request_id: str
 
@@ -210,7 +210,7 @@ class Report:
     replaces: Executed = Executed()
 
 
-Event = Asked | Advanced | Refused | Withdrawn | Abandoned | NeverArrived | Report
+Event = RequestAdded | StageCompleted | Denied | CancelledLocally | AmendDropped | NotReceived | Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,45 +11,45 @@ from typing import Any
 from brokerage.money import ZERO, plain, value
 from trades.lifecycle.derived import is_ended, status
 from trades.lifecycle.facts import (
-    Abandoned,
-    Advanced,
+    AmendDropped,
     Anomaly,
-    Asked,
+    CancelledLocally,
+    Denied,
     Event,
     Executed,
     Kind,
-    NeverArrived,
+    NotReceived,
     Outcome,
-    Refused,
     Report,
     Reported,
     Request,
+    RequestAdded,
     Side,
     Stage,
+    StageCompleted,
     State,
     TimeInForce,
-    Withdrawn,
 )
 
 
 def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
     """Return the facts after `event`, and what was odd about it. Never raises for a report of the exchange."""
     match event:
-        case Asked(request):
+        case RequestAdded(request):
             return replace(state, requests=(*state.requests, request)), ()
-        case Advanced(request_id, stage):
+        case StageCompleted(request_id, stage):
             return _change(state, request_id, stage=stage), ()
-        case Refused(request_id):
+        case Denied(request_id):
             refused = _change(state, request_id, outcome=Outcome.REJECTED)
             return (_end(replace(refused, rejected=True)) if request_id == state.new.id else refused), ()
-        case Withdrawn(request_id):
+        case CancelledLocally(request_id):
             ended = _change(state, state.new.id, outcome=Outcome.CANCELED)
             ended = _change(ended, request_id, outcome=Outcome.ACCEPTED)
             return _end(replace(ended, cancelled=True)), ()
-        case Abandoned(request_id):
+        case AmendDropped(request_id):
             return _change(state, request_id, outcome=Outcome.CANCELED), ()
-        case NeverArrived(request_id):
-            return _never_arrived(state, request_id), ()
+        case NotReceived(request_id):
+            return _not_received(state, request_id), ()
         case Report():
             return _report(state, event)
 
@@ -105,7 +105,7 @@ def _meant(state: State, report: Report) -> Request | None:
     return next(iter(fitting or waiting), None)
 
 
-def _never_arrived(state: State, request_id: str) -> State:
+def _not_received(state: State, request_id: str) -> State:
     """The request goes back to where it may be sent; unless it was answered meanwhile, which proves that it came."""
     request = state.request(request_id)
     if request is None or request.outcome is not None or request.stage is not Stage.SENT:
@@ -136,7 +136,7 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     """Shares changed hands; or they did at other terms, or not at all. It counts, whatever the trade has come to."""
     new = Executed(report.quantity or 0, report.price or ZERO) if report.kind is not Reported.BUSTED else Executed()
     old = report.replaces
-    odd = _oddities(state, report.kind, new, more=new.quantity - old.quantity)
+    odd = _anomalies(state, report.kind, new, more=new.quantity - old.quantity)
     state = _answered(state)
     filled = state.filled_quantity + new.quantity - old.quantity
     state = replace(
@@ -152,7 +152,7 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     return state, odd
 
 
-def _oddities(state: State, kind: Reported, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
+def _anomalies(state: State, kind: Reported, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
     """What is odd about an execution, `more` being what it adds to those there were."""
     odd = []
     if more > 0 and is_ended(state):

@@ -17,8 +17,8 @@ from brokerage.observability import metrics
 from holdings import audit as holdings_audit
 from holdings import selectors as holdings
 from trades import lifecycle
-from trades.core.facts import state_of
-from trades.core.schedule import next_due
+from trades.core.locked_trade import state_of
+from trades.core.schedule import next_step
 from trades.models import Execution, Trade, TradeEvent, TradeRequest
 from wallets import audit as wallets_audit
 from wallets import selectors as wallets
@@ -86,7 +86,7 @@ def _trade(trade: Trade, requests: list[TradeRequest]) -> Iterator[Discrepancy]:
     outstanding = any(request.outstanding for request in state.requests)
     if lifecycle.is_over(state) and not outstanding and held:
         yield Discrepancy("I7_OVER_BUT_HOLDING", subject, "0", str(held))
-    first = next_due(requests)
+    first = next_step(requests)
     waiting = [first.seq] if first else []
     due = [request.seq for request in requests if request.due_at is not None]
     if due != waiting:

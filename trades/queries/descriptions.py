@@ -135,7 +135,7 @@ def _sent(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> s
     return f"The {_noun(request)} was sent to the exchange."
 
 
-def _never_arrived(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+def _not_received(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     return f"The exchange was asked, and has not got the {_noun(request)}: it is to be sent again."
 
 
@@ -222,11 +222,11 @@ _DESCRIPTIONS: dict[str, Describer] = {
     "CANCEL_RECEIVED": cast("Describer", _cancel_received),
     "VALIDATED": _fixed("Checked: nothing speaks against it."),
     "BOOKED": _booked,
-    "REFUSED": _refused,
-    "WITHDRAWN": _fixed("Cancelled before it was sent to the exchange."),
-    "ABANDONED": _fixed("The change was never sent to the exchange, and is given up for the cancellation."),
+    "DENIED": _refused,
+    "CANCELLED_LOCALLY": _fixed("Cancelled before it was sent to the exchange."),
+    "AMEND_DROPPED": _fixed("The change was never sent to the exchange, and is given up for the cancellation."),
     "SENT": _sent,
-    "NEVER_ARRIVED": _never_arrived,
+    "NOT_AT_EXCHANGE": _not_received,
     "EXCHANGE_PENDING_NEW": _fixed("The exchange has the order and has not decided yet."),
     "EXCHANGE_NEW": _fixed("The exchange accepted the order."),
     "EXCHANGE_REJECTED": _rejected,

@@ -124,4 +124,6 @@ def _milestone(kind: str, request: TradeRequest) -> str | None:
         return "ANSWERED" if request.kind == Kind.NEW else None
     if kind.startswith("EXCHANGE_PENDING_") or kind == "EXCHANGE_STATUS":
         return None
-    return "ANSWERED" if kind.startswith("EXCHANGE_") or kind in ("REFUSED", "WITHDRAWN", "ABANDONED") else None
+    return (
+        "ANSWERED" if kind.startswith("EXCHANGE_") or kind in ("DENIED", "CANCELLED_LOCALLY", "AMEND_DROPPED") else None
+    )

@@ -7,9 +7,7 @@ is there.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Q
@@ -18,31 +16,11 @@ from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
 from brokerage.money import ZERO, value
 from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
-from trades.core.locked_trade import Docket
-from trades.lifecycle import Executed
+from trades.core.locked_trade import LockedTrade
+from trades.core.settlement import Version
 from trades.models import Execution, PendingRevision
 
 REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version of an execution that now counts, and the one that counted before; None for the first."""
-
-    execution: Execution
-    before: Execution | None
-
-    @property
-    def replaces(self) -> Executed:
-        return Executed(self.before.quantity, self.before.price) if self.before else Executed()
-
-    @property
-    def quantity_change(self) -> int:
-        return self.execution.quantity - (self.before.quantity if self.before else 0)
-
-    @property
-    def value_change(self) -> Decimal:
-        return self.execution.value - (self.before.value if self.before else ZERO)
 
 
 class Executions:
@@ -72,39 +50,38 @@ class Executions:
                 self._latest[row.origin] = row
 
     def latest(self, exec_id: str | None) -> Execution | None:
-        """The version that counts of the execution with this ExecID, or with a version of it; None if none is known."""
+        """Return the version that counts of the execution with this ExecID, or with a version of it; None if new."""
         origin = self._origin.get(exec_id or "")
         return self._latest[origin] if origin else None
 
-    def add(self, docket: Docket, message: ExecutionReport, *, now: datetime) -> Version:
-        """Enter a fill, or the next version of the execution that the report names, which must be known."""
-        before = self.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
+    def add(self, trade: LockedTrade, message: ExecutionReport, before: Execution | None, *, now: datetime) -> Version:
+        """Enter a fill, or the next version of `before`."""
         quantity, price = (0, ZERO) if message.exec_type is ExecType.TRADE_CANCEL else message.fill
-        trade = docket.trade
+        row = trade.row
         execution = Execution(
             exec_id=message.exec_id,
             original=before.origin if before else None,
             replaces=before.exec_id if before else None,
-            trade=trade,
-            trader_id=trade.trader_id,
-            symbol=trade.symbol,
-            side=trade.side,
+            trade=row,
+            trader_id=row.trader_id,
+            symbol=row.symbol,
+            side=row.side,
             quantity=quantity,
             price=price,
             value=value(quantity, price),
             executed_at=message.transact_time,
             received_at=now,
         )
-        docket.executions.append(execution)
+        trade.executions.append(execution)
         self._origin[execution.exec_id] = execution.origin
         self._latest[execution.origin] = execution
         return Version(execution, before)
 
-    def wait(self, docket: Docket, message: ExecutionReport, raw: bytes, *, now: datetime) -> None:
+    def wait(self, trade: LockedTrade, message: ExecutionReport, raw: bytes, *, now: datetime) -> None:
         """Keep a report about an execution that is not known yet."""
         row = PendingRevision(
             exec_id=message.exec_id,
-            trade_id=docket.trade.pk,
+            trade_id=trade.row.pk,
             exec_ref_id=message.exec_ref_id or "",
             message=raw,
             since=now,
@@ -112,16 +89,16 @@ class Executions:
         self._waiting[row.exec_ref_id].append(row)
         self._new.append(row)
 
-    def take_up(self, exec_id: str, docket: Docket) -> list[ExecutionReport]:
-        """The trade's reports that waited for this execution, oldest first; they wait no longer."""
-        rows = [row for row in self._waiting.pop(exec_id, []) if row.trade_id == docket.trade.pk]
+    def take_up(self, exec_id: str, trade: LockedTrade) -> list[ExecutionReport]:
+        """Return the trade's reports that waited for this execution, oldest first; they wait no longer."""
+        rows = [row for row in self._waiting.pop(exec_id, []) if row.trade_id == trade.row.pk]
         self._taken_up += [row.exec_id for row in rows]
         messages = [parse(bytes(row.message)) for row in rows]
         return [message for message in messages if isinstance(message, ExecutionReport)]
 
     @transaction_required
-    def write(self) -> None:
-        """Write who waits from now on, and forget who does not."""
+    def save(self) -> None:
+        """Write which reports wait from now on, and forget those that do not."""
         insert_many([row for row in self._new if row.exec_id not in self._taken_up])
         if self._taken_up:
             PendingRevision.objects.filter(pk__in=self._taken_up).delete()

@@ -1,4 +1,4 @@
-"""What the broker refuses, and why. `validate` and `book` ask the same questions; `book` asks them under the locks."""
+"""Pre-trade risk checks. `validate` and `book` make the same ones; `book` makes them under the locks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from decimal import Decimal
 from brokerage import trading_rules
 from brokerage.models import Instrument, Trader
 from brokerage.money import plain
-from brokerage.reasons import Code, Reason
+from brokerage.reasons import Code, Reason, combine
 from trades import lifecycle
-from trades.core.locked_trade import Docket
+from trades.core.locked_trade import LockedTrade
 from trades.lifecycle import Kind, Side, Stage
 from trades.models import TradeRequest
 
@@ -21,58 +21,57 @@ class Market:
 
     traders: dict[int, Trader]
     instruments: dict[str, Instrument]
-    open: bool
+    is_open: bool
 
 
-def load_market(dockets: Iterable[Docket], *, now: datetime) -> Market:
+def load_market(trades: Iterable[LockedTrade], *, now: datetime) -> Market:
     """Read the traders, the instruments and the calendar for these trades: three queries."""
-    dockets = list(dockets)
+    rows = [trade.row for trade in trades]
     return Market(
-        traders=Trader.objects.in_bulk({docket.trade.trader_id for docket in dockets}),
-        instruments=Instrument.objects.in_bulk({docket.trade.symbol for docket in dockets}),
-        open=trading_rules.is_open(now),
+        traders=Trader.objects.in_bulk({row.trader_id for row in rows}),
+        instruments=Instrument.objects.in_bulk({row.symbol for row in rows}),
+        is_open=trading_rules.is_open(now),
     )
 
 
-def increase(docket: Docket, request: TradeRequest) -> Decimal:
-    """How much more the trade must keep blocked once this request is booked: money for a BUY, shares for a SELL."""
-    booked, _ = lifecycle.apply(docket.state, lifecycle.Advanced(str(request.pk), Stage.BOOKED))
-    return lifecycle.hold(booked) - docket.held
+def additional_hold(trade: LockedTrade, request: TradeRequest) -> Decimal:
+    """Return how much more the trade must keep blocked once this request is booked: cash of a BUY, shares of a SELL."""
+    booked, _ = lifecycle.apply(trade.state, lifecycle.StageCompleted(str(request.pk), Stage.BOOKED))
+    return lifecycle.hold(booked) - trade.blocked
 
 
-def refusals(docket: Docket, request: TradeRequest, market_now: Market) -> list[Reason]:
-    """Every rule of the firm and the exchange that the request breaks, most basic first. Balances are not looked at.
+def violations(
+    trade: LockedTrade, request: TradeRequest, market: Market, *, needed: Decimal, available: Decimal
+) -> list[Reason]:
+    """Return every rule of the firm and the exchange that the request breaks, most basic first.
 
-    A CANCEL breaks none: giving up is always allowed.
+    `needed` is what it would block in addition, `available` what its trader has. A CANCEL breaks none: giving up is
+    always allowed.
     """
     if request.kind == Kind.CANCEL:
         return []
-    trade = docket.trade
-    found = _trader_refusals(docket, request, market_now.traders[trade.trader_id])
-    instrument = market_now.instruments.get(trade.symbol)
-    if instrument is None:
-        return [*found, Reason(Code.UNKNOWN_SYMBOL, f"There is no share {trade.symbol}.", {"symbol": trade.symbol})]
-    if instrument.halted:
-        text = f"Trading in {trade.symbol} is halted."
-        found.append(Reason(Code.SYMBOL_HALTED, text, {"symbol": trade.symbol}))
-    if not market_now.open:
-        found.append(Reason(Code.MARKET_CLOSED, "The market is closed."))
-    return found + trading_rules.terms_refusals(instrument, quantity=request.quantity, price=request.price)
-
-
-def _trader_refusals(docket: Docket, request: TradeRequest, trader: Trader) -> list[Reason]:
+    row, found = trade.row, []
+    trader, instrument = market.traders[row.trader_id], market.instruments.get(row.symbol)
     if trader.status == Trader.Status.SUSPENDED:
-        return [Reason(Code.TRADER_SUSPENDED, "The trader is suspended.")]
-    buys_more = docket.state.side is Side.BUY and increase(docket, request) > 0
-    if trader.status == Trader.Status.REDUCING and buys_more:
-        return [Reason(Code.TRADER_SUSPENDED, "The trader may only sell and cancel.")]
-    return []
+        found.append(Reason(Code.TRADER_SUSPENDED, "The trader is suspended."))
+    elif trader.status == Trader.Status.REDUCING and trade.state.side is Side.BUY and needed > 0:
+        found.append(Reason(Code.TRADER_SUSPENDED, "The trader may only sell and cancel."))
+    if instrument is None:
+        found.append(Reason(Code.UNKNOWN_SYMBOL, f"There is no share {row.symbol}.", {"symbol": row.symbol}))
+    else:
+        if instrument.halted:
+            text = f"Trading in {row.symbol} is halted."
+            found.append(Reason(Code.SYMBOL_HALTED, text, {"symbol": row.symbol}))
+        if not market.is_open:
+            found.append(Reason(Code.MARKET_CLOSED, "The market is closed."))
+        found += trading_rules.terms_refusals(instrument, quantity=request.quantity, price=request.price)
+    if needed > available:
+        found.append(shortfall(trade.state.side, needed=needed, available=available))
+    return found
 
 
-def uncovered(side: Side, *, needed: Decimal, available: Decimal) -> Reason | None:
-    """The refusal if more must be blocked than is available, with the numbers; None if it is covered."""
-    if needed <= available:
-        return None
+def shortfall(side: Side, *, needed: Decimal, available: Decimal) -> Reason:
+    """Return the refusal for want of cash or shares, with the numbers."""
     if side is Side.BUY:
         numbers = {"needed": plain(needed), "available": plain(available), "short": plain(needed - available)}
         text = f"Needs {numbers['needed']}, but only {numbers['available']} is available."
@@ -80,3 +79,10 @@ def uncovered(side: Side, *, needed: Decimal, available: Decimal) -> Reason | No
     shares = {"needed": int(needed), "available": int(available), "short": int(needed - available)}
     text = f"Needs {shares['needed']} shares, but only {shares['available']} are available."
     return Reason(Code.INSUFFICIENT_SHARES, text, shares)
+
+
+def deny(trade: LockedTrade, request: TradeRequest, found: list[Reason], *, at: datetime) -> None:
+    """Refuse a request, with the first violation and the codes of the others. A committed fact, not an exception."""
+    reason = combine(found)
+    event = lifecycle.Denied(str(request.pk))
+    trade.apply(event, at=at, request=request, data={"code": str(reason.code)}, reason=reason)

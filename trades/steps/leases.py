@@ -1,4 +1,4 @@
-"""Which requests are due, and which batch has them: `due_at` and `claim`, the only scheduler of the steps.
+"""Which requests are due, and which batch has them: `due_at` and `lease`, the only scheduler of the steps.
 
 A claimed request is leased: due again when the lease runs out, whatever became of the batch. First dispatch and
 recovery are the same code. Only request rows are touched here, without their trades' locks, and of them only these two
@@ -14,46 +14,46 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Count, F, Value, When
-from django.db.models.functions import Now
 
+from brokerage.db.clock import DatabaseNow
 from brokerage.db.locks import lock_skip_locked
 from brokerage.db.transactions import retrying
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 
-Claim = tuple[str, int]
+Lease = tuple[str, int]
 """A request's id and the number of the lease it is handed out under."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests that have come equally far, claimed together, in order of arrival."""
+    """Requests that have come equally far, leased together, in order of arrival."""
 
     stage: Stage
-    claims: list[Claim]
+    leases: list[Lease]
     rows: list[TradeRequest] = field(default_factory=list, compare=False)
-    """The same requests, with the trades they are about: for those who tell of them."""
+    """The same requests, with the trades they are about: for those who count and log them."""
 
 
 def batches_in_flight() -> int:
-    """Count the batches that workers still have: each lease's end is one moment of one claiming transaction."""
-    counted = TradeRequest.objects.filter(due_at__gt=Now(), lease__gt=0).aggregate(n=Count("due_at", distinct=True))
-    in_flight: int = counted["n"]
+    """Count the batches that workers still have: each lease's end is one moment of one leasing transaction."""
+    leased = TradeRequest.objects.filter(due_at__gt=DatabaseNow(), lease__gt=0)
+    in_flight: int = leased.aggregate(n=Count("due_at", distinct=True))["n"]
     return in_flight
 
 
 @retrying
-def claim_due(limit: int) -> list[Batch]:
-    """Lease up to `limit` requests that are due and that nobody else is claiming; one batch per stage."""
+def lease_due(limit: int) -> list[Batch]:
+    """Lease up to `limit` requests that are due and that nobody else is leasing; one batch per stage."""
     config = settings.PIPELINE
     with transaction.atomic(durable=True):
-        due = TradeRequest.objects.filter(due_at__lte=Now()).order_by("due_at", "id").select_related("trade")
+        due = TradeRequest.objects.filter(due_at__lte=DatabaseNow()).order_by("due_at", "id").select_related("trade")
         rows = lock_skip_locked(due.only("id", "stage", "lease", "trade__trader_id"), limit)
         if not rows:
             return []
         first, later = timedelta(seconds=config["LEASE_S"]), timedelta(seconds=config["LEASE_MAX_S"])
         TradeRequest.objects.filter(pk__in=[row.pk for row in rows]).update(
-            due_at=Now() + Case(When(lease=0, then=Value(first)), default=Value(min(first * 2, later))),
+            due_at=DatabaseNow() + Case(When(lease=0, then=Value(first)), default=Value(min(first * 2, later))),
             lease=F("lease") + 1,
         )
     by_stage: dict[Stage, list[TradeRequest]] = defaultdict(list)
@@ -64,13 +64,12 @@ def claim_due(limit: int) -> list[Batch]:
 
 
 @retrying
-def give_back(claims: Sequence[Claim]) -> None:
-    """End leases early: what could not be done for want of a server is due again in a moment. Never a try."""
+def requeue(leases: Sequence[Lease]) -> None:
+    """End leases early: what could not be done for want of a server is due again in a moment. Never an attempt."""
     later = timedelta(seconds=settings.PIPELINE["REQUEUE_DELAY_S"])
-    numbers = {UUID(request_id): number for request_id, number in claims}
+    numbers = {UUID(request_id): number for request_id, number in leases}
     with transaction.atomic(durable=True):
-        rows = lock_skip_locked(
-            TradeRequest.objects.filter(pk__in=numbers, due_at__isnull=False).order_by("id"), len(numbers)
-        )
+        leased = TradeRequest.objects.filter(pk__in=numbers, due_at__isnull=False).order_by("id")
+        rows = lock_skip_locked(leased, len(numbers))
         mine = [row.pk for row in rows if row.lease == numbers[row.pk]]
-        TradeRequest.objects.filter(pk__in=mine).update(due_at=Now() + later)
+        TradeRequest.objects.filter(pk__in=mine).update(due_at=DatabaseNow() + later)

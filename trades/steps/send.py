@@ -2,7 +2,7 @@
 
 Killed between the two, somebody sends again: the same body under the same ClOrdID, marked PossResend, and the exchange
 knows it already. One that would not know it (RESEND_POLICY `query_first`) is asked before anything is sent again, and
-its answer makes the request due. Before every window the database is asked who may send: a claim that ran out or was
+its answer makes the request due. Before every window the database is asked who may send: a lease that ran out or was
 taken over, an outcome that came meanwhile, and the row is left alone.
 """
 
@@ -12,73 +12,77 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.functions import Now
-from django.utils import timezone
 
+from brokerage.db import clock
+from brokerage.db.clock import DatabaseNow
 from brokerage.db.transactions import retrying
 from brokerage.observability import metrics
 from exchange.amqp import WINDOW
 from trades import lifecycle
 from trades.core import repository
-from trades.core.gateway import instruction, publisher, question
-from trades.core.parking import set_unconfirmed_aside
+from trades.core.gateway import order_message, publisher, status_request
+from trades.core.parking import park_unconfirmed
+from trades.core.status_query import StatusQuery
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
-from trades.reconciliation.due import Asking
-from trades.steps.leases import Claim
+from trades.steps.leases import Lease
 
 
-def send(claims: Sequence[Claim], *, now: datetime) -> None:
+def send(leases: Sequence[Lease], *, now: datetime) -> None:
     """Take requests from BOOKED to SENT. Raises LinkDown when the exchange link is away: nothing of it was noted."""
-    for start in range(0, len(claims), WINDOW):
+    for start in range(0, len(leases), WINDOW):
         publisher.connect()  # before we look: frozen after it, we are cut off, and what we saw harms nobody
-        window = _still_ours(claims[start : start + WINDOW])
-        doubtful = [row for row in window if _must_ask_first(row)]
+        window = _still_ours(leases[start : start + WINDOW])
+        query_first = settings.RESEND_POLICY == "query_first"
+        doubtful = [row for row in window if query_first and _times_maybe_sent(row) > 0]
         sendable = [row for row in window if row not in doubtful]
         publisher.publish(
             [
-                *(instruction(row, at=now) for row in sendable),
-                *(question(row.trade, row, Asking.about([row]), at=now) for row in doubtful),
+                *(order_message(row, at=now) for row in sendable),
+                *(status_request(row.trade, row, StatusQuery.about([row]), at=now) for row in doubtful),
             ],
             connected=True,
         )
         if sendable:
-            note_sent([row.pk for row in sendable], now=timezone.now())
+            note_sent([row.pk for row in sendable])
             metrics.batch_size.labels("send").observe(len(sendable))
-        if waiting_long := [row.pk for row in doubtful if _askings(row) >= settings.PIPELINE["STATUS_CHECK_LIMIT"]]:
-            set_unconfirmed_aside(waiting_long, now=timezone.now())
+        limit = settings.PIPELINE["STATUS_CHECK_LIMIT"]
+        if waiting_long := [row.pk for row in doubtful if _times_maybe_sent(row) >= limit]:
+            park_unconfirmed(waiting_long)
 
 
-def _still_ours(claims: Sequence[Claim]) -> list[TradeRequest]:
-    """The requests of these claims that may be sent now, in order: booked, unanswered, and the lease is running."""
-    wanted = dict(claims)
+def _still_ours(leases: Sequence[Lease]) -> list[TradeRequest]:
+    """Return the requests that may be sent now, in order: booked, unanswered, and the lease is running."""
     rows = (
         TradeRequest.objects.filter(
-            pk__in=wanted, stage=Stage.BOOKED, outcome__isnull=True, parked__isnull=True, due_at__gt=Now()
+            pk__in=[request_id for request_id, _ in leases],
+            stage=Stage.BOOKED,
+            outcome__isnull=True,
+            parked__isnull=True,
+            due_at__gt=DatabaseNow(),
         )
         .select_related("trade")
         .in_bulk()
     )
     found = {str(pk): row for pk, row in rows.items()}
-    return [found[pk] for pk, claim in claims if pk in found and found[pk].lease == claim]
+    return [found[pk] for pk, number in leases if pk in found and found[pk].lease == number]
 
 
-def _must_ask_first(row: TradeRequest) -> bool:
-    """Whether the request may be outside already, and the exchange would take it for another one if it came again."""
-    return settings.RESEND_POLICY == "query_first" and _askings(row) > 0
-
-
-def _askings(row: TradeRequest) -> int:
-    """How often before now the request may have been sent: under each lease since it was not outside, and each try."""
+def _times_maybe_sent(row: TradeRequest) -> int:
+    """Return how often the request may have been sent before: under each lease since it was not outside."""
     return row.lease - row.unsent_lease - 1
 
 
 @retrying
-def note_sent(request_ids: Sequence[UUID], *, now: datetime) -> None:
-    """Note what the broker has confirmed, unless a report was faster: it proves the sending by itself."""
+def note_sent(request_ids: Sequence[UUID], *, now: datetime | None = None) -> None:
+    """Note what the broker has confirmed, unless a report was faster: it proves the sending by itself.
+
+    `now`: when that was, if not now by the database's clock.
+    """
     with transaction.atomic(durable=True):
-        rows = repository.open_rows(set(request_ids))
-        for docket, row in rows.values():
+        found = repository.lock_requests(set(request_ids)).values()
+        now = now or clock.now()
+        for trade, row in found:
             if row.stage == Stage.BOOKED and row.outcome is None:
-                docket.apply(lifecycle.Advanced(str(row.pk), Stage.SENT), kind="SENT", at=now, request=row)
-        repository.write((docket for docket, _ in rows.values()), at=now)
+                trade.apply(lifecycle.StageCompleted(str(row.pk), Stage.SENT), at=now, request=row)
+        repository.save([trade for trade, _ in found], at=now)

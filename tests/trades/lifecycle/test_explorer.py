@@ -20,25 +20,25 @@ from brokerage.money import value
 from trades import lifecycle
 from trades.lifecycle import (
     FREE,
-    Abandoned,
-    Advanced,
-    Asked,
+    AmendDropped,
+    CancelledLocally,
+    Denied,
     Event,
     Executed,
     FeeSchedule,
     Kind,
-    NeverArrived,
+    NotReceived,
     Outcome,
-    Refused,
     Report,
     Reported,
     Request,
+    RequestAdded,
     Side,
     Stage,
+    StageCompleted,
     State,
     Status,
     TimeInForce,
-    Withdrawn,
 )
 
 BOUNDS = [(3, 6)] if os.environ.get("PROOFS") else [(3, 5)]
@@ -84,10 +84,10 @@ def within(node: Node, requests: int) -> Iterator[Step]:
     state = node.state
     if len(state.requests) < requests:
         for request in asked(state):
-            name, asking = f"{request.kind} {request.quantity}", after(state, Asked(request))
+            name, asking = f"{request.kind} {request.quantity}", after(state, RequestAdded(request))
             if request.kind is Kind.CANCEL and state.new.stage not in OUTSIDE:
-                name, asking = "CANCEL before it was sent", after(asking, Withdrawn(request.id))
-            yield Step(name, Asked(request), replace(node, state=asking))
+                name, asking = "CANCEL before it was sent", after(asking, CancelledLocally(request.id))
+            yield Step(name, RequestAdded(request), replace(node, state=asking))
     for event in worked(state):
         name = f"{type(event).__name__} {event.request_id}"
         yield Step(name, event, replace(node, state=after(state, event)))
@@ -98,27 +98,27 @@ def asked(state: State) -> Iterator[Request]:
     unanswered = [request.kind for request in state.requests if request.outcome is None]
     working = not has_ended(state) and (state.filled_quantity < state.quantity or Kind.AMEND in unanswered)
     seq = len(state.requests) + 1
-    wished, _ = lifecycle.wished(state)
+    wished, _ = lifecycle.requested_terms(state)
     for quantity, price in AMENDED:
         if working or (not has_ended(state) and quantity > wished):
             yield Request(f"R{seq}", seq, Kind.AMEND, quantity, price)
     if working and Kind.CANCEL not in unanswered:
-        yield Request(f"R{seq}", seq, Kind.CANCEL, *lifecycle.wished(state))
+        yield Request(f"R{seq}", seq, Kind.CANCEL, *lifecycle.requested_terms(state))
 
 
-def worked(state: State) -> Iterator[Advanced | Refused | Abandoned | Withdrawn]:
+def worked(state: State) -> Iterator[StageCompleted | Denied | AmendDropped | CancelledLocally]:
     """What the pipeline may do: the first unfinished request goes on, and so does a CANCEL behind what is parked."""
     unfinished = [request for request in state.requests if not request.outcome and request.stage is not Stage.SENT]
     cancel = next((request for request in unfinished if request.kind is Kind.CANCEL), None)
     for request in unfinished:
         if request is unfinished[0] or (request is cancel and state.new.stage in OUTSIDE):
-            yield Advanced(request.id, NEXT[request.stage])
+            yield StageCompleted(request.id, NEXT[request.stage])
         if request is unfinished[0] and request is not cancel and request.stage not in OUTSIDE:
-            yield Refused(request.id)
+            yield Denied(request.id)
         if request.kind is Kind.AMEND and cancel and request.seq < cancel.seq:
-            yield Abandoned(request.id)
+            yield AmendDropped(request.id)
     if cancel and state.new.stage is Stage.BOOKED and not state.new.outcome:
-        yield Withdrawn(cancel.id)  # the exchange has said that it has not got the order
+        yield CancelledLocally(cancel.id)  # the exchange has said that it has not got the order
 
 
 def told(node: Node) -> Iterator[Step]:
@@ -133,8 +133,8 @@ def told(node: Node) -> Iterator[Step]:
         yield Step(f"{report.kind} {name}", report, Node(after(state, report), executions))
     for request in state.requests:
         if request.stage is Stage.SENT and not request.outcome:
-            event = NeverArrived(request.id)
-            yield Step(f"NeverArrived {request.id}", event, replace(node, state=after(state, event)))
+            event = NotReceived(request.id)
+            yield Step(f"NotReceived {request.id}", event, replace(node, state=after(state, event)))
 
 
 def declared(state: State) -> Iterator[Report]:
@@ -253,9 +253,9 @@ def must_follow(before: Node, step: Step) -> None:
         if earlier.outcome is Outcome.REJECTED and later.outcome is not Outcome.REJECTED:
             assert isinstance(event, Report)
             assert event.kind in (Reported.REPLACED, Reported.CANCELED)
-    if isinstance(event, Refused | Abandoned | Withdrawn):
+    if isinstance(event, Denied | AmendDropped | CancelledLocally):
         assert new.request(event.request_id).outcome
-    if isinstance(event, NeverArrived):
+    if isinstance(event, NotReceived):
         back = replace(old.request(event.request_id), stage=Stage.BOOKED, pending=False)
         assert new == replace(old, requests=tuple(back if r.id == back.id else r for r in old.requests))
         assert lifecycle.hold(new) == lifecycle.hold(old)

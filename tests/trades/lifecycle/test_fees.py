@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from trades import lifecycle
 from trades.lifecycle import (
     FREE,
-    Asked,
     Executed,
     FeeSchedule,
     Kind,
     Report,
     Reported,
     Request,
+    RequestAdded,
     Side,
     Stage,
     State,
@@ -83,7 +83,7 @@ class TestTheHoldOfABuy:
     def test_is_the_most_of_all_terms_that_may_go_live(self) -> None:
         more = Request("R2", 2, Kind.AMEND, 15, D("1000.00"), Stage.SENT)
         less = Request("R3", 3, Kind.AMEND, 5, D("1000.00"), Stage.SENT)
-        asked = after(order(), Asked(more), Asked(less))
+        asked = after(order(), RequestAdded(more), RequestAdded(less))
         assert lifecycle.hold(asked) == D("15015.00")
         refused = after(asked, Report(Reported.CANCEL_REJECTED, "R2"))
         assert lifecycle.hold(refused) == D("10010.00")
@@ -182,7 +182,9 @@ def test_what_is_held_pays_for_every_fill_at_the_limit_or_better_with_its_fee(
     state = order(Side.BUY, schedule, quantity, str(D(cents) / 100))
     if amended:
         more, dearer = amended
-        state = after(state, Asked(Request("R2", 2, Kind.AMEND, more, state.price + D(dearer) / 100, Stage.SENT)))
+        state = after(
+            state, RequestAdded(Request("R2", 2, Kind.AMEND, more, state.price + D(dearer) / 100, Stage.SENT))
+        )
     for shares, cheaper in pieces:
         shares = min(shares, lifecycle.leaves(state))
         price = max(D("0.01"), state.price - D(cheaper) / 100)

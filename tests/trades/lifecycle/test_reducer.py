@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from trades import lifecycle
 from trades.lifecycle import (
-    Advanced,
-    Asked,
+    CancelledLocally,
+    Denied,
     Executed,
     FeeSchedule,
     Kind,
     Outcome,
-    Refused,
     Report,
     Reported,
     Request,
+    RequestAdded,
     Side,
     Stage,
+    StageCompleted,
     State,
     Status,
     TimeInForce,
-    Withdrawn,
     apply,
     hold,
     leaves,
@@ -46,8 +46,10 @@ def after(state: State, *events: lifecycle.Event) -> State:
     return state
 
 
-def asked(kind: Kind, seq: int, quantity: int = 10_000, price: Decimal = LIMIT, stage: Stage = Stage.SENT) -> Asked:
-    return Asked(Request(f"R{seq}", seq, kind, quantity, price, stage))
+def asked(
+    kind: Kind, seq: int, quantity: int = 10_000, price: Decimal = LIMIT, stage: Stage = Stage.SENT
+) -> RequestAdded:
+    return RequestAdded(Request(f"R{seq}", seq, kind, quantity, price, stage))
 
 
 def fill(quantity: int, price: str = "100") -> Report:
@@ -64,11 +66,11 @@ class TestBeforeTheExchange:
         assert status(state) == ("PENDING_NEW" if stage == "SENT" else stage)
 
     def test_a_refused_new_ends_the_trade(self) -> None:
-        state = after(trade(stage=Stage.RECEIVED), Refused("N"))
+        state = after(trade(stage=Stage.RECEIVED), Denied("N"))
         assert (status(state), leaves(state), hold(state)) == (Status.REJECTED, 0, 0)
 
     def test_a_withdrawn_new_ends_the_trade(self) -> None:
-        state = after(trade(stage=Stage.VALIDATED), asked(Kind.CANCEL, 2, stage=Stage.RECEIVED), Withdrawn("R2"))
+        state = after(trade(stage=Stage.VALIDATED), asked(Kind.CANCEL, 2, stage=Stage.RECEIVED), CancelledLocally("R2"))
         assert status(state) is Status.CANCELED
         assert [request.outcome for request in state.requests] == [Outcome.CANCELED, Outcome.ACCEPTED]
 
@@ -91,7 +93,7 @@ class TestWorking:
     def test_an_amendment_holds_only_once_it_is_booked(self) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 12_000, stage=Stage.VALIDATED))
         assert hold(state) == 1_000_000
-        assert hold(after(state, Advanced("R2", Stage.BOOKED))) == 1_200_000
+        assert hold(after(state, StageCompleted("R2", Stage.BOOKED))) == 1_200_000
 
     def test_pending_wins_over_what_is_filled(self) -> None:
         state = after(trade(), fill(10_000), asked(Kind.CANCEL, 2), Report(Reported.PENDING_CANCEL, "R2"))
@@ -155,8 +157,8 @@ class TestWorking:
 
     def test_a_request_refers_to_the_last_one_that_was_not_rejected(self) -> None:
         state = after(trade(), asked(Kind.AMEND, 2, 8_000), asked(Kind.AMEND, 3, 7_000), asked(Kind.CANCEL, 4))
-        assert lifecycle.original_id(state, 4) == "R3"
-        assert lifecycle.original_id(after(state, Report(Reported.CANCEL_REJECTED, "R3")), 4) == "R2"
+        assert lifecycle.orig_cl_ord_id(state, 4) == "R3"
+        assert lifecycle.orig_cl_ord_id(after(state, Report(Reported.CANCEL_REJECTED, "R3")), 4) == "R2"
 
 
 class TestEnding:
@@ -311,16 +313,16 @@ class TestWhatALeftOutFieldMeans:
 
     def test_is_what_the_newest_amendment_without_an_answer_wishes(self) -> None:
         state = after(trade(), Report(Reported.NEW), asked(Kind.AMEND, 2, 12_000, Decimal(101)))
-        assert lifecycle.wished(state) == (12_000, Decimal(101))
+        assert lifecycle.requested_terms(state) == (12_000, Decimal(101))
 
     def test_is_what_was_restated_since(self) -> None:
         amended = after(trade(), Report(Reported.NEW), asked(Kind.AMEND, 2, 12_000, Decimal(101)))
-        assert lifecycle.wished(after(amended, restated(quantity=11_000))) == (11_000, Decimal(101))
-        assert lifecycle.wished(after(amended, restated(price="99"))) == (12_000, Decimal(99))
+        assert lifecycle.requested_terms(after(amended, restated(quantity=11_000))) == (11_000, Decimal(101))
+        assert lifecycle.requested_terms(after(amended, restated(price="99"))) == (12_000, Decimal(99))
 
     def test_is_what_was_asked_for_after_that(self) -> None:
         state = after(trade(), Report(Reported.NEW), restated(quantity=11_000), asked(Kind.AMEND, 2, 12_000))
-        assert lifecycle.wished(state) == (12_000, LIMIT)
+        assert lifecycle.requested_terms(state) == (12_000, LIMIT)
 
 
 def restated(quantity: int | None = None, price: str | None = None) -> Report:

@@ -8,12 +8,12 @@ import pytest
 from tests.trades.lifecycle.scenarios import AS_WRITTEN, LIMIT, QUANTITY, TABLE, VARIATIONS, Variation
 from trades import lifecycle
 from trades.lifecycle import (
-    Asked,
     Executed,
     Kind,
     Report,
     Reported,
     Request,
+    RequestAdded,
     Side,
     Stage,
     State,
@@ -53,12 +53,12 @@ class Play:
         event = self._asked(step) if step["event"] in ("RPL", "CXL") else self._report(step)
         self.state, _ = lifecycle.apply(self.state, event)
 
-    def _asked(self, step: dict[str, Any]) -> Asked:
-        quantity, price = lifecycle.wished(self.state)
+    def _asked(self, step: dict[str, Any]) -> RequestAdded:
+        quantity, price = lifecycle.requested_terms(self.state)
         kind = Kind.AMEND if step["event"] == "RPL" else Kind.CANCEL
         seq = len(self.state.requests) + 1
         request = Request(step["id"], seq, kind, step.get("qty", quantity), price, Stage.SENT)
-        return Asked(request)
+        return RequestAdded(request)
 
     def _report(self, step: dict[str, Any]) -> Report:
         kind = REPORTED[step["event"]]

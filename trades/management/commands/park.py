@@ -2,7 +2,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from trades.core import parking
 from trades.management.commands._parking import add_trade_argument, find_request
@@ -17,6 +16,6 @@ class Command(BaseCommand):
 
     def handle(self, *, trade: str, seq: int | None, why: str, **options: Any) -> None:
         request_id = find_request(trade, seq, parked=False)
-        if not parking.park(request_id, why=why, now=timezone.now()):
+        if not parking.park_by_hand(request_id, why=why):
             raise CommandError("Nothing to park: somebody was faster.")
         self.stdout.write(self.style.SUCCESS(f"Request {request_id} is parked."))

@@ -2,7 +2,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from trades.core import parking
 from trades.management.commands._parking import add_trade_argument, find_request
@@ -16,6 +15,6 @@ class Command(BaseCommand):
 
     def handle(self, *, trade: str, seq: int | None, **options: Any) -> None:
         request_id = find_request(trade, seq, parked=True)
-        if not parking.unpark(request_id, now=timezone.now()):
+        if not parking.unpark_by_hand(request_id):
             raise CommandError("Nothing to unpark: somebody was faster.")
         self.stdout.write(self.style.SUCCESS(f"Request {request_id} is unparked."))

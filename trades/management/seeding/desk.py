@@ -100,13 +100,13 @@ class Desk:
         """Take in an amendment or a cancellation of the same person through the same channel."""
         self._now(at)
         first = docket.requests[0]
-        asked_quantity, asked_price = lifecycle.wished(docket.state)
+        asked_quantity, asked_price = lifecycle.requested_terms(docket.state)
         quantity, price = quantity or asked_quantity, price or asked_price
         seq = len(docket.requests) + 1
         row = _request(docket.trade, seq, kind, quantity, price, first.channel, first.placed_by, at)
         docket.requests.append(row)
         facts = lifecycle.Request(id=str(row.pk), seq=seq, kind=kind, quantity=quantity, price=price)
-        docket.apply(lifecycle.Asked(facts), kind=f"{kind}_RECEIVED", at=at, request=row)
+        docket.apply(lifecycle.RequestAdded(facts), kind=f"{kind}_RECEIVED", at=at, request=row)
         return row
 
     def advance(self, docket: Docket, row: TradeRequest, *, at: datetime, until: Stage = Stage.SENT) -> bool:
@@ -118,8 +118,8 @@ class Desk:
             reasons.append(short)
         if reasons:
             code = {"code": str(reasons[0].code)}
-            refused = lifecycle.Refused(str(row.pk))
-            docket.apply(refused, kind="REFUSED", at=at + STEP, request=row, data=code, reason=combine(reasons))
+            refused = lifecycle.Denied(str(row.pk))
+            docket.apply(refused, kind="DENIED", at=at + STEP, request=row, data=code, reason=combine(reasons))
             return False
         for number, stage in enumerate((Stage.VALIDATED, Stage.BOOKED, Stage.SENT), start=1):
             data = {}
@@ -127,7 +127,7 @@ class Desk:
                 data["blocked"] = str(needed)
                 self._block(docket, needed)
                 row.message = message(docket, row, now=at + number * STEP)
-            event = lifecycle.Advanced(str(row.pk), stage)
+            event = lifecycle.StageCompleted(str(row.pk), stage)
             docket.apply(event, kind=str(stage), at=at + number * STEP, request=row, data=data)
             docket.record_hold()
             if stage is until:

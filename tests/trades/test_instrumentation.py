@@ -160,7 +160,7 @@ class TestOnce:
         steps.place(alice)
         taken = steps.run_to_booked()
         for step, stage in ((steps.validate, Stage.RECEIVED), (steps.book, Stage.VALIDATED)):
-            steps.attempt(step, taken, redelivered=True, stage=stage)
+            steps.run_step(step, taken, redelivered=True, stage=stage)
         assert counted("requests_validated_total", **NEW) == counted("requests_booked_total", **NEW) == 1
 
     def test_when_the_exchange_repeats_itself(self, alice: Trader, share: Instrument, counted: Counted) -> None:
@@ -176,7 +176,7 @@ class TestOnce:
     ) -> None:
         """The connection breaks when all is written but nothing committed."""
         steps.place(alice)
-        monkeypatch.setattr(repository, "write", broken_once(repository.write))
+        monkeypatch.setattr(repository, "save", broken_once(repository.save))
         steps.run_to_booked()
         assert counted("requests_validated_total", **NEW) == 1
         assert counted("stage_seconds_count", stage="VALIDATED") == 1
@@ -229,13 +229,13 @@ class TestWhatWaits:
 
     def test_counts_as_unprocessed_while_a_batch_has_it(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
-        leases.claim_due(10)
+        leases.lease_due(10)
         seen = gauges.read()
         assert (seen["brokerage_due_requests"], seen["brokerage_unprocessed_requests"]) == (0, 1)
 
     def test_for_a_person_is_parked_and_counted(self, alice: Trader, share: Instrument, counted: Counted) -> None:
         steps.place(alice)
-        parking.park(TradeRequest.objects.get().pk, why="looked at", now=timezone.now())
+        parking.park_by_hand(TradeRequest.objects.get().pk, why="looked at")
         seen = gauges.read()
         assert (seen["brokerage_parked_requests"], seen["brokerage_unprocessed_requests"]) == (1, 0)
         assert counted("requests_parked_total", reason="PARKED_BY_STAFF") == 1

@@ -16,11 +16,12 @@ from exchange.amqp import LinkDown, Outgoing, Publisher, Queue
 from exchange.inbound import Report
 from tests.trades import steps
 from trades.core import gateway, parking
+from trades.core.link_gaps import check_everything, plan_missing_checks
+from trades.core.status_query import StatusQuery
 from trades.lifecycle import Stage
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.reconciliation import due
-from trades.reconciliation.due import Asking
-from trades.reconciliation.query import ask
+from trades.reconciliation.query import query_trades
 from trades.steps import leases
 from trades.steps import send as send_step
 from trades.steps.send import send
@@ -65,15 +66,15 @@ def send_due(trade_id: UUID) -> None:
     send(lease(trade_id), now=timezone.now())
 
 
-def lease(trade_id: UUID) -> list[leases.Claim]:
+def lease(trade_id: UUID) -> list[leases.Lease]:
     """Lease what is due of a trade at BOOKED, or take the lease there is."""
     TradeRequest.objects.filter(trade=trade_id, stage=Stage.BOOKED, due_at__isnull=False).update(due_at=timezone.now())
-    return steps.claims(Stage.BOOKED)
+    return steps.lease_all(Stage.BOOKED)
 
 
 def ask_about(trade_id: UUID, sent: Sent) -> dict[str, str]:
     """Ask about a trade, and return the body of the question."""
-    ask([trade_id], until=timezone.now() + timedelta(seconds=15))
+    query_trades([trade_id], until=timezone.now() + timedelta(seconds=15))
     assert sent[-1]["Header"]["MsgType"] == "H"
     body: dict[str, str] = sent[-1]["Body"]
     return body
@@ -140,12 +141,12 @@ class TestWhenItIsAsked:
             raise LinkDown("nobody there")
 
         monkeypatch.setattr(gateway.publisher, "publish", publish)
-        ask([sent_trade], until=timezone.now() + timedelta(seconds=15))
+        query_trades([sent_trade], until=timezone.now() + timedelta(seconds=15))
         assert request(sent_trade).checks == 0
 
     def test_not_by_a_worker_that_hears_of_it_too_late(self, sent_trade: UUID, sent: Sent) -> None:
         sent.clear()
-        ask([sent_trade], until=timezone.now())
+        query_trades([sent_trade], until=timezone.now())
         assert sent == []
 
     def test_an_open_trade_every_ten_minutes(self, sent_trade: UUID, sent: Sent) -> None:
@@ -174,7 +175,7 @@ class TestWhenItIsAsked:
 
     def test_a_trade_that_never_was_outside_not_at_all(self, alice: Trader, share: Instrument, sent: Sent) -> None:
         pk = steps.place(alice)
-        ask([pk], until=timezone.now() + timedelta(seconds=15))
+        query_trades([pk], until=timezone.now() + timedelta(seconds=15))
         assert sent == []
         assert Trade.objects.get().check_at is None
 
@@ -199,23 +200,23 @@ class TestWhenItIsAsked:
         opened, ended = sent_order(alice), sent_order(alice)
         steps.tell(steps.report(opened, "0"), steps.fill(ended, 10, "100.00"))
         ask_about(sent_trade, sent)
-        due.ask_about_all()
+        check_everything()
         assert set(due.take_due(10)) == {sent_trade, opened, ended}
         assert request(sent_trade).checks == 0
 
     def test_what_is_open_once_for_each_time_that_reports_may_be_lost(self, sent_trade: UUID) -> None:
         steps.tell(steps.report(sent_trade, "0"))
         assert due.take_due(10) == []
-        due.ask_about_all()
+        check_everything()
         assert is_about(Trade.objects.get().check_at, 600), "the trade is not written, only due"
         assert [due.take_due(10), due.take_due(10)] == [[sent_trade], []]
-        due.ask_about_all()
+        check_everything()
         assert [due.take_due(10), due.take_due(10)] == [[sent_trade], []]
 
     def test_what_an_earlier_version_sent(self, sent_trade: UUID) -> None:
         TradeRequest.objects.update(check_at=None)
         Trade.objects.update(check_at=None)
-        due.plan_forgotten()
+        plan_missing_checks()
         assert is_about(request(sent_trade).check_at, 15)
         assert is_about(Trade.objects.get().check_at, 15)
 
@@ -228,7 +229,7 @@ class TestASenderThatIsFrozen:
         publisher = Publisher(settings.EXCHANGE_URL, Queue("test.frozen"))
         look = send_step._still_ours
 
-        def look_and_freeze(claims: Sequence[leases.Claim]) -> list[TradeRequest]:
+        def look_and_freeze(claims: Sequence[leases.Lease]) -> list[TradeRequest]:
             rows = look(claims)
             publisher.close()
             return rows
@@ -253,7 +254,7 @@ class TestAnUnknownOrder:
         first, again = (message for message in sent if message["Header"]["MsgType"] == "D")
         assert (first["Body"], again["Header"]["PossResend"]) == (again["Body"], "Y")
         assert Trade.objects.get().status == "PENDING_NEW"
-        assert kinds(sent_trade)[-2:] == ["NEVER_ARRIVED", "SENT"]
+        assert kinds(sent_trade)[-2:] == ["NOT_AT_EXCHANGE", "SENT"]
 
     def test_goes_back_with_all_that_follows_it(self, sent_trade: UUID, sent: Sent) -> None:
         steps.amend(sent_trade, quantity=12)
@@ -277,7 +278,7 @@ class TestAnUnknownOrder:
         assert request(sent_trade).stage == "BOOKED"
 
     def test_counts_not_for_what_somebody_is_sending(self, alice: Trader, share: Instrument, sent: Sent) -> None:
-        """Asked while the order is at BOOKED, perhaps already published: the answer is older than the order."""
+        """RequestAdded while the order is at BOOKED, perhaps already published: the answer is older than the order."""
         pk = steps.place(alice)
         taken = steps.run_to_booked()
         question = ask_about(pk, sent)
@@ -304,7 +305,7 @@ class TestAnUnknownOrder:
 
     def test_that_has_ended_is_nobodys_business(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "4"))
-        due.ask_about_all()
+        check_everything()
         steps.tell(unknown(ask_about(sent_trade, sent), sent_trade))
         trade = Trade.objects.get()
         assert (trade.recon_break, trade.check_at) == (None, None)
@@ -396,7 +397,7 @@ class TestAKnownOrder:
 
     def test_that_has_ended_is_asked_about_until_both_agree(self, sent_trade: UUID, sent: Sent) -> None:
         steps.tell(steps.report(sent_trade, "0"), steps.report(sent_trade, "4"))
-        due.ask_about_all()
+        check_everything()
         steps.tell(answer(ask_about(sent_trade, sent), sent_trade, OrdStatus="4", CumQty="3"))
         assert is_about(Trade.objects.get().check_at, 0)
         steps.tell(steps.fill(sent_trade, 3, "100.00", resend=True))
@@ -435,7 +436,7 @@ class TestAnAskingThatIsNotAnswered:
     def test_is_asked_at_once_when_a_person_says_so(self, sent_trade: UUID, sent: Sent) -> None:
         for _ in range(6):
             ask_about(sent_trade, sent)
-        assert parking.unpark(request(sent_trade).pk, now=timezone.now())
+        assert parking.unpark_by_hand(request(sent_trade).pk)
         row = request(sent_trade)
         assert (row.parked, row.checks, is_about(row.check_at, 0)) == (None, 0, True)
 
@@ -446,7 +447,7 @@ class TestACancelBehindAParkedOrder:
         """Booked, and then parked: nobody knows whether it is outside."""
         pk = steps.place(alice)
         steps.run_to_booked()
-        parking.park(request(pk).pk, why="try", now=timezone.now())
+        parking.park_by_hand(request(pk).pk, why="try")
         return pk
 
     @pytest.fixture
@@ -455,7 +456,7 @@ class TestACancelBehindAParkedOrder:
         steps.tell(steps.report(sent_trade, "0"))
         steps.amend(sent_trade, quantity=12)
         steps.run_to_booked()
-        parking.park(request(sent_trade, 2).pk, why="try", now=timezone.now())
+        parking.park_by_hand(request(sent_trade, 2).pk, why="try")
         return sent_trade
 
     def test_is_asked_about_less_and_less_often(self, parked_trade: UUID, sent: Sent) -> None:
@@ -466,7 +467,7 @@ class TestACancelBehindAParkedOrder:
         assert is_about(request(parked_trade).check_at, 30)
 
     def test_waits_for_an_answer_but_not_for_ever(self, parked_trade: UUID) -> None:
-        """Asked only when the lease that may still be running has ended for sure."""
+        """RequestAdded only when the lease that may still be running has ended for sure."""
         steps.cancel(parked_trade)
         assert is_about(request(parked_trade, 1).check_at, 30)
         assert is_about(request(parked_trade, 2).due_at, 90)
@@ -477,7 +478,7 @@ class TestACancelBehindAParkedOrder:
         assert is_about(request(parked_trade, 1).check_at, 0)
         assert is_about(request(parked_trade, 2).due_at, 60)
 
-    def test_ends_a_trade_that_never_arrived(self, alice: Trader, parked_trade: UUID, sent: Sent) -> None:
+    def test_ends_a_trade_that_not_received(self, alice: Trader, parked_trade: UUID, sent: Sent) -> None:
         parked_long_ago(parked_trade, 1)
         steps.cancel(parked_trade)
         steps.tell(unknown(ask_about(parked_trade, sent), parked_trade))
@@ -485,12 +486,12 @@ class TestACancelBehindAParkedOrder:
         assert [request(parked_trade, seq).outcome for seq in (1, 2)] == ["CANCELED", "ACCEPTED"]
         assert wallet_of(alice.pk).blocked == 0
 
-    def test_is_told_once_that_it_never_arrived(self, parked_trade: UUID, sent: Sent) -> None:
+    def test_is_told_once_that_it_not_received(self, parked_trade: UUID, sent: Sent) -> None:
         """Nobody cancels, and the sweep goes on: what is said again and again is no news."""
         parked_long_ago(parked_trade, 1)
         for _ in range(3):
             steps.tell(unknown(ask_about(parked_trade, sent), parked_trade))
-        assert kinds(parked_trade).count("NEVER_ARRIVED") == 1
+        assert kinds(parked_trade).count("NOT_AT_EXCHANGE") == 1
         assert request(parked_trade).check_at is None
         steps.cancel(parked_trade)
         assert is_about(request(parked_trade).check_at, 0)
@@ -500,7 +501,7 @@ class TestACancelBehindAParkedOrder:
         steps.tell(unknown(ask_about(parked_trade, sent), parked_trade))
         assert (request(parked_trade, 1).outcome, request(parked_trade, 2).outcome) == (None, None)
 
-    def test_goes_on_without_a_change_that_never_arrived(self, alice: Trader, parked_change: UUID, sent: Sent) -> None:
+    def test_goes_on_without_a_change_that_not_received(self, alice: Trader, parked_change: UUID, sent: Sent) -> None:
         parked_long_ago(parked_change, 2)
         steps.cancel(parked_change)
         steps.tell(answer(ask_about(parked_change, sent), parked_change, latest=1))
@@ -520,13 +521,13 @@ class TestACancelBehindAParkedOrder:
 
     def test_stands_behind_when_the_order_is_put_back_to_work(self, parked_trade: UUID) -> None:
         steps.cancel(parked_trade)
-        parking.unpark(request(parked_trade, 1).pk, now=timezone.now())
+        parking.unpark_by_hand(request(parked_trade, 1).pk)
         assert is_due(request(parked_trade, 1))
         assert request(parked_trade, 2).due_at is None
 
     def test_ends_a_trade_that_was_parked_before_it_was_booked(self, alice: Trader, share: Instrument) -> None:
         pk = steps.place(alice)
-        parking.park(request(pk).pk, why="try", now=timezone.now())
+        parking.park_by_hand(request(pk).pk, why="try")
         steps.cancel(pk)
         assert Trade.objects.get().status == "CANCELED"
 
@@ -535,7 +536,7 @@ class TestACancelBehindAParkedOrder:
         steps.tell(steps.report(sent_trade, "0"))
         steps.amend(sent_trade, quantity=12)
         doings: list[Callable[[], object]] = [
-            lambda: parking.park(request(sent_trade, 2).pk, why="try", now=timezone.now()),
+            lambda: parking.park_by_hand(request(sent_trade, 2).pk, why="try"),
             lambda: steps.cancel(sent_trade),
         ]
         for do in doings if parked_first else reversed(doings):
@@ -572,7 +573,7 @@ class TestQueryFirst:
     def test_so_does_what_had_to_be_booked_twice(self, alice: Trader, share: Instrument, sent: Sent) -> None:
         """A later lease of a request that was not booked yet: nothing of it can be outside."""
         pk = steps.place(alice)
-        steps.claims(Stage.RECEIVED)
+        steps.lease_all(Stage.RECEIVED)
         TradeRequest.objects.update(due_at=timezone.now())
         taken = steps.run_to_booked()
         send(taken, now=timezone.now())
@@ -586,7 +587,7 @@ class TestQueryFirst:
     def test_after_a_try_too(self, alice: Trader, share: Instrument, sent: Sent) -> None:
         """A worker may have died on it under the same lease; what never arrived goes out all the same."""
         pk = steps.place(alice)
-        steps.attempt(send, steps.run_to_booked(), redelivered=True, stage=Stage.BOOKED)
+        steps.run_step(send, steps.run_to_booked(), redelivered=True, stage=Stage.BOOKED)
         assert [message["Header"]["MsgType"] for message in sent] == ["H"]
         steps.tell(unknown(sent[-1]["Body"], pk))
         send_due(pk)
@@ -604,7 +605,7 @@ class TestQueryFirst:
             steps.place(alice, quantity=1)
         taken = steps.run_to_booked()
         monkeypatch.setattr("trades.steps.send.note_sent", broken)
-        steps.attempt(send, taken, redelivered=False, stage=Stage.BOOKED)
+        steps.run_step(send, taken, redelivered=False, stage=Stage.BOOKED)
         assert [message["Header"]["MsgType"] for message in sent] == ["D", "D", "H", "H"]
 
     def test_what_never_arrived_is_sent(self, doubtful: UUID, sent: Sent) -> None:
@@ -643,7 +644,7 @@ class TestQueryFirst:
         assert {message["Header"]["MsgType"] for message in sent} == {"H"}
         assert row.check_at is not None
 
-    def test_from_the_desk_a_cancellation_ends_what_never_arrived(self, doubtful: UUID, sent: Sent) -> None:
+    def test_from_the_desk_a_cancellation_ends_what_not_received(self, doubtful: UUID, sent: Sent) -> None:
         for _ in range(4):
             send_due(doubtful)
         parked_long_ago(doubtful, 1)
@@ -662,12 +663,12 @@ class TestQueryFirst:
 class TestTheNameOfAnAsking:
     def test_comes_back_as_it_went(self) -> None:
         rows = [TradeRequest(seq=seq, lease=seq * 7) for seq in (1, 3)]
-        there = Asking.about(rows)
-        assert Asking.read(str(there)) == there
+        there = StatusQuery.about(rows)
+        assert StatusQuery.parse(str(there)) == there
         assert all(there.covers(row) for row in rows)
         assert not there.covers(TradeRequest(seq=1, lease=8))
         assert not there.covers(TradeRequest(seq=2, lease=7))
 
     def test_fits_into_an_id_of_the_link(self) -> None:
         rows = [TradeRequest(seq=10**5 + n, lease=10**5) for n in range(40)]
-        assert len(str(Asking.about(rows))) <= 128
+        assert len(str(StatusQuery.about(rows))) <= 128
