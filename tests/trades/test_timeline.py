@@ -14,8 +14,9 @@ import trades
 from brokerage.models import Trader
 from tests.trades import steps
 from trades.core import parking
+from trades.core.locked_trade import TIMELINE
 from trades.core.status_query import StatusQuery
-from trades.lifecycle import Kind, Reported
+from trades.lifecycle import AmendDropped, CancelledLocally, Denied, Kind, NotReceived, Reported, Stage
 from trades.models import Trade, TradeEvent
 from trades.queries import descriptions, timeline
 from trades.steps import send
@@ -274,7 +275,9 @@ class TestDescriptions:
 
 def test_every_kind_that_is_recorded_has_a_description() -> None:
     source = "".join(file.read_text() for file in Path(trades.__file__).parent.rglob("*.py"))
-    written = set(re.findall(r'(?:kind=|note\(\s*)"([A-Z_]+)"', source))
-    assert {"BOOKED", "SENT", "ANOMALY", "PARKED"} <= written
+    noted = set(re.findall(r'\.record\(\s*"([A-Z_]+)"', source))
+    assert {"ANOMALY", "PARKED"} <= noted
+    named = {TIMELINE[event](None) for event in (Denied, CancelledLocally, AmendDropped, NotReceived)}
     derived = {f"EXCHANGE_{reported}" for reported in Reported} | {f"{kind}_RECEIVED" for kind in Kind}
-    assert written | derived == descriptions.EVENT_KINDS
+    stages = set(Stage) - {Stage.RECEIVED}
+    assert noted | named | derived | stages == descriptions.EVENT_KINDS
