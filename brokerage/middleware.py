@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware import common
 from uuid_utils.compat import uuid7
 
-from brokerage.api.problems import respond
+from brokerage.api.problems import problem_response
 
 
 class RequestContextMiddleware:
@@ -37,7 +37,7 @@ class LengthRequiredMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
-            return respond(request, 411, "Send the body with a Content-Length, not in chunks.")
+            return problem_response(request, 411, "Send the body with a Content-Length, not in chunks.")
         return self.get_response(request)
 
 

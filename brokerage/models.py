@@ -1,4 +1,4 @@
-"""The firm's own data: who logs in, whose money it is, what may be traded, when the market is open."""
+"""The firm's own data: users, traders and their fees, instruments, and the sessions of the market."""
 
 from decimal import Decimal
 
@@ -10,7 +10,10 @@ from brokerage.money import CURRENCY, PRICE_PLACES
 
 
 class FeeSchedule(models.Model):
-    """What traders pay for executions. Charged on a whole trade; a trade keeps what stood here when it was accepted."""
+    """The fees of a trader: min(cap, max(minimum, rate of the value)) of each trade with an execution.
+
+    A trade keeps the schedule that stood here when it was accepted.
+    """
 
     name = models.CharField(max_length=60, unique=True)
     rate = models.DecimalField(
@@ -36,7 +39,7 @@ class FeeSchedule(models.Model):
 
 
 class Trader(models.Model):
-    """Whose money and shares they are. FIX: Account (1)."""
+    """An owner of cash and shares. FIX: Account (1)."""
 
     class Status(models.TextChoices):
         ACTIVE = "ACTIVE", "Active"
@@ -71,13 +74,13 @@ class Trader(models.Model):
 
 
 class User(AbstractUser):
-    """Who logs in: a trader's own log-in, or staff (no trader)."""
+    """A log-in: a trader's own, or one of staff (no trader)."""
 
     trader = models.OneToOneField(Trader, on_delete=models.PROTECT, null=True, blank=True, related_name="user")
 
 
 class Instrument(models.Model):
-    """A share that can be traded, with the exchange's rules for its orders."""
+    """A share that can be traded, with the exchange's rules for its orders. FIX: Symbol (55)."""
 
     symbol = models.CharField(max_length=24, primary_key=True)
     name = models.CharField(max_length=120)

@@ -1,4 +1,4 @@
-"""Money is `Decimal`, never float: one way to read it, one way to round it, one way to show it."""
+"""Money is `Decimal`, never float: one way to read it, one way to round it, one way to write it."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -17,24 +17,24 @@ def money(amount: Decimal | int | str) -> Decimal:
     return Decimal(amount).quantize(SCALE, rounding=ROUND_HALF_EVEN)
 
 
-def value(quantity: int, price: Decimal) -> Decimal:
-    """Return what `quantity` shares cost at `price`, rounded once to the currency's scale, half even."""
+def rounded_value(quantity: int, price: Decimal) -> Decimal:
+    """Return the value of `quantity` shares at `price` in the currency's scale, rounded once, half even."""
     return money(quantity * price)
 
 
-def average(total: Decimal, quantity: int) -> Decimal:
-    """Return the average price to four decimals, half even. `quantity` must not be 0."""
-    return (total / quantity).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
+def average_price(notional: Decimal, quantity: int) -> Decimal:
+    """Return the average price of `quantity` > 0 shares to four decimals, half even. `notional` is exact."""
+    return (notional / quantity).quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
 
 
 def plain(amount: Decimal) -> str:
-    """Show a price or an amount without exponent, with at least two decimals: 101.5 → "101.50"."""
+    """Return a price or an amount without exponent, with at least two decimals: 101.5 → "101.50"."""
     places = max(2, -int(amount.normalize().as_tuple().exponent))
     return f"{amount:.{places}f}"
 
 
 def grouped(amount: Decimal | int) -> str:
-    """Show a number to people, its thousands apart: 15100.5 → "15,100.50", 1000 → "1,000"."""
+    """Return a number for people, with separated thousands: 15100.5 → "15,100.50", 1000 → "1,000"."""
     if isinstance(amount, int):
         return f"{amount:,}"
     whole, point, fraction = plain(abs(amount)).partition(".")

@@ -1,4 +1,4 @@
-"""What a long-running role needs: to stop when told, after the work in hand."""
+"""Stopping a long-running process after the work in hand."""
 
 import signal
 from collections.abc import Callable

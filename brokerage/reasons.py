@@ -1,6 +1,6 @@
-"""Why something was refused: a closed list of codes, each with its sentence and its numbers.
+"""Reasons of refusals: a closed list of codes, each given with a message and its numbers.
 
-A refusal that the business expects is a value, not an exception: it is stored on the trade or the request and shown.
+A refusal that the business expects is a value, not an exception: it is stored on the trade or the request.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,9 @@ from typing import Any
 
 
 class Code(StrEnum):
-    # Decided by the broker, in the order in which they are looked at.
+    """Codes of reasons. Clients rely on them: none is ever renamed."""
+
+    # Decided by the broker, in the order of its checks.
     TRADER_SUSPENDED = "TRADER_SUSPENDED"
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     SYMBOL_HALTED = "SYMBOL_HALTED"
@@ -21,7 +23,7 @@ class Code(StrEnum):
     PRICE_OUT_OF_BAND = "PRICE_OUT_OF_BAND"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     INSUFFICIENT_SHARES = "INSUFFICIENT_SHARES"
-    # Decided by the exchange, or by what it told us before.
+    # Decided by the exchange, or by what it reported before.
     EXCHANGE_REJECTED = "EXCHANGE_REJECTED"
     TOO_LATE = "TOO_LATE"
     # Answered at once, as an error of the call.
@@ -40,16 +42,19 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
+    """Why a request was refused or parked: `message` for people, `details` the numbers behind it."""
+
     code: Code
     message: str
     details: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
+        """Return the reason as clients and the database have it."""
         return {"code": str(self.code), "message": self.message, "details": self.details}
 
 
-def combine(reasons: list[Reason]) -> Reason:
-    """The first reason that applies, with the codes of the others in `details.also`."""
+def combine_reasons(reasons: list[Reason]) -> Reason:
+    """Return the first reason, with the codes of the others in `details.also`."""
     first, *others = reasons
     if not others:
         return first

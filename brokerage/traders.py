@@ -1,4 +1,4 @@
-"""Finding a trader by what a caller can say."""
+"""Finding traders."""
 
 import re
 
@@ -6,25 +6,45 @@ from django.db.models import F, Func, Q, QuerySet, Value
 
 from brokerage.models import Trader
 
-FEWEST_DIGITS = 4
-"""Of a phone number, so that "22" is not half of Mumbai."""
+MIN_PHONE_DIGITS = 4
+"""Fewer digits are not looked for in phone numbers: "22" is half of Mumbai."""
 
 
-def search(traders: QuerySet[Trader], said: str) -> QuerySet[Trader]:
-    """Find traders by number, by name (each word somewhere in it), or by phone (its digits, however they are set)."""
-    words = said.split()
+class UnknownTraderError(LookupError):
+    """There is no trader with this number or log-in name."""
+
+
+def search(traders: QuerySet[Trader], term: str) -> QuerySet[Trader]:
+    """Return the traders that match by number, name (each word, anywhere in it) or phone (its digits, in any format).
+
+    A blank term matches them all.
+    """
+    words = term.split()
     if not words:
         return traders
-    named = Q()
+    by_name = Q()
     for word in words:
-        named &= Q(name__icontains=word)
-    digits = re.sub(r"\D", "", said, flags=re.ASCII)
-    if not digits or re.search(r"[^\d\s()+./-]", said, re.ASCII):
-        return traders.filter(named)
-    asked = Q(pk=int(digits)) if len(digits) < 19 else Q()
-    if len(digits) >= FEWEST_DIGITS:
+        by_name &= Q(name__icontains=word)
+    digits = re.sub(r"\D", "", term, flags=re.ASCII)
+    if not digits or re.search(r"[^\d\s()+./-]", term, re.ASCII):
+        return traders.filter(by_name)
+    by_digits = Q(pk=int(digits)) if len(digits) < 19 else Q()  # BIGINT has 19 digits
+    if len(digits) >= MIN_PHONE_DIGITS:
         traders = traders.annotate(
             phone_digits=Func(F("phone"), Value(r"\D"), Value(""), Value("g"), function="regexp_replace")
         )
-        asked |= Q(phone_digits__contains=digits)
-    return traders.filter(asked)
+        by_digits |= Q(phone_digits__contains=digits)
+    return traders.filter(by_digits)
+
+
+def trader_id_of(number_or_username: str) -> int:
+    """Return the number of the trader whom staff name by number, which is taken as it is, or by log-in name.
+
+    Raises UnknownTraderError for a log-in name that is no trader's.
+    """
+    if re.fullmatch(r"[0-9]{1,18}", number_or_username):
+        return int(number_or_username)
+    number = Trader.objects.filter(user__username=number_or_username).values_list("pk", flat=True).first()
+    if number is None:
+        raise UnknownTraderError(f"no trader {number_or_username}")
+    return number

@@ -1,4 +1,4 @@
-"""When the market is open, and what an order must look like for an instrument."""
+"""The exchange's rules: when the market is open, and what an instrument takes as an order."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import connection
 
 from brokerage.models import Instrument
-from brokerage.money import plain, value
+from brokerage.money import plain, rounded_value
 from brokerage.reasons import Code, Reason
 
 _IS_OPEN = """
@@ -16,18 +16,21 @@ _IS_OPEN = """
 
 
 def is_open(now: datetime) -> bool:
-    """Tell whether the market is open at `now`; always, as long as no trading session has been entered."""
+    """Return whether the market is open at `now`. It always is while no trading session has been entered."""
     with connection.cursor() as cursor:
         cursor.execute(_IS_OPEN, [now, now])
         found: bool = cursor.fetchone()[0]
     return found
 
 
-def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> list[Reason]:
-    """Return every rule of the instrument that an order for `quantity` at `price` breaks, most basic first."""
-    found = []
+def terms_violations(instrument: Instrument, *, quantity: int, price: Decimal) -> list[Reason]:
+    """Return a reason for each rule of the instrument that an order for `quantity` at `price` breaks.
+
+    The order is that of the codes in `brokerage.reasons`.
+    """
+    violations = []
     if quantity % instrument.lot:
-        found.append(
+        violations.append(
             Reason(
                 Code.BAD_LOT,
                 f"The quantity must be a multiple of {instrument.lot}.",
@@ -35,7 +38,7 @@ def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> 
             )
         )
     if price % instrument.tick:
-        found.append(
+        violations.append(
             Reason(
                 Code.BAD_TICK,
                 f"The price must be a multiple of {plain(instrument.tick)}.",
@@ -43,35 +46,35 @@ def terms_refusals(instrument: Instrument, *, quantity: int, price: Decimal) -> 
             )
         )
     if instrument.max_quantity is not None and quantity > instrument.max_quantity:
-        found.append(
+        violations.append(
             Reason(
                 Code.QUANTITY_LIMIT,
                 f"The quantity may be {instrument.max_quantity} at most.",
                 {"limit": instrument.max_quantity, "quantity": quantity},
             )
         )
-    worth = value(quantity, price)
-    if instrument.max_value is not None and worth > instrument.max_value:
-        found.append(
+    order_value = rounded_value(quantity, price)
+    if instrument.max_value is not None and order_value > instrument.max_value:
+        violations.append(
             Reason(
                 Code.VALUE_LIMIT,
                 f"The value may be {plain(instrument.max_value)} at most.",
-                {"limit": plain(instrument.max_value), "value": plain(worth)},
+                {"limit": plain(instrument.max_value), "value": plain(order_value)},
             )
         )
     low, high = price_band(instrument)
     if not low <= price <= high:
-        found.append(
+        violations.append(
             Reason(
                 Code.PRICE_OUT_OF_BAND,
                 f"The price must lie between {plain(low)} and {plain(high)}.",
                 {"low": plain(low), "high": plain(high), "price": plain(price)},
             )
         )
-    return found
+    return violations
 
 
 def price_band(instrument: Instrument) -> tuple[Decimal, Decimal]:
-    """The lowest and the highest price the instrument may be ordered at."""
-    share = instrument.band_percent / 100
-    return instrument.reference_price * (1 - share), instrument.reference_price * (1 + share)
+    """Return the lowest and the highest price of orders: the reference price ± the band, not rounded."""
+    width = instrument.reference_price * instrument.band_percent / 100
+    return instrument.reference_price - width, instrument.reference_price + width

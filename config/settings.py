@@ -8,7 +8,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from brokerage.api import preface
+from brokerage.api import openapi_settings
 from brokerage.observability import prometheus
 from brokerage.observability.logging import configure_logging
 
@@ -130,7 +130,14 @@ AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the 
 METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics
 PROMETHEUS_MULTIPROC_DIR = env("PROMETHEUS_MULTIPROC_DIR", default="")  # of this role alone; on a tmpfs in production
-AUDIT_INTERVAL_S = env.float("AUDIT_INTERVAL_S", default=300.0)  # seconds
+
+# --- The scheduled audit ---------------------------------------------------------------------------------------------
+AUDIT_INTERVAL_S = env.float("AUDIT_INTERVAL_S", default=300.0)  # between two audits of what changed
+AUDIT_FULL_INTERVAL_S = env.float("AUDIT_FULL_INTERVAL_S", default=86_400.0)  # between two of everything
+# No transaction that changes the books lasts longer than this. Each of its fifteen or so statements is ended after ten
+# seconds by the database (statement_timeout), and a Celery task after thirty.
+AUDIT_OVERLAP_S = env.float("AUDIT_OVERLAP_S", default=300.0)
+AUDIT_TIME_LIMIT_S = env.float("AUDIT_TIME_LIMIT_S", default=14_400.0)  # an audit that takes longer is ended
 
 # --- People and tokens -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokerage.User"
@@ -152,14 +159,14 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["brokerage.api.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["brokerage.api.parsers.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "brokerage.api.negotiation.AlwaysJSON",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "brokerage.api.parsers.JSONOnlyNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "brokerage.api.openapi.Description",
-    "EXCEPTION_HANDLER": "brokerage.api.problems.handler",
+    "DEFAULT_SCHEMA_CLASS": "brokerage.api.openapi.ProblemSchema",
+    "EXCEPTION_HANDLER": "brokerage.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = preface.SETTINGS
+SPECTACULAR_SETTINGS = openapi_settings.SETTINGS
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
 # --- Safety in the browser -------------------------------------------------------------------------------------------

@@ -5,164 +5,75 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from brokerage import traders
-from brokerage.admin.base import (
-    EMPTY_VALUE,
-    DayFilter,
-    ReadOnlyAdmin,
-    admin_link,
-    format_change,
-    format_number,
-    html_table,
-    trade_link,
+from brokerage.admin.base import admin_link
+from brokerage.admin.journal import (
+    AccountAdmin,
+    JournalEntryAdmin,
+    LoanFilter,
+    change_column,
+    newest_entries,
+    number_column,
 )
-from brokerage.models import Trader
 from holdings import selectors
 from holdings.models import Holding, HoldingEntry
 
-NEWEST = 50
 
-
-class OwesFilter(admin.SimpleListFilter):
-    """Holdings with a loan of the house, from their partial index."""
-
-    title = "owes the house"
-    parameter_name = "owes"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("shares", "Shares")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Holding]) -> QuerySet[Holding]:
-        return queryset.filter(short__gt=0) if self.value() == "shares" else queryset
+class ShortFilter(LoanFilter):
+    choice = ("shares", "Shares")
+    field = "short"
 
 
 @admin.register(Holding)
-class HoldingAdmin(ReadOnlyAdmin):
-    list_display = ["trader", "symbol", "in_all", "held", "free", "owed", "updated_at"]
+class HoldingAdmin(AccountAdmin):
+    list_display = [
+        *["trader", "symbol", "quantity_number", "blocked_number", "available_number", "short_number", "updated_at"],
+    ]
     list_display_links = ["trader", "symbol"]
-    list_select_related = ["trader"]
-    list_filter = [OwesFilter]
-    search_fields = ["trader__name"]  # what is searched is decided below; without it there is no box
+    list_filter = [ShortFilter]
     search_help_text = "The trader's number, name or phone, or the share's symbol"
     ordering = ["trader", "symbol"]
-    fields = ["owner", "symbol", "in_all", "held", "free", "owed", "updated_at", "journal"]
+    fields = [
+        *["trader_link", "symbol", "quantity_number", "blocked_number", "available_number", "short_number"],
+        *["updated_at", "journal"],
+    ]
+
+    quantity_number = number_column("quantity", ordering="quantity")
+    short_number = number_column("short")
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Holding], search_term: str
-    ) -> tuple[QuerySet[Holding], bool]:
-        if not search_term.strip():
-            return queryset, False
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         of_symbol = queryset.filter(symbol=search_term.strip().upper())
-        if of_symbol.exists():
+        if search_term.strip() and of_symbol.exists():
             return of_symbol, False
-        found = traders.search(Trader.objects.all(), search_term)
-        return queryset.filter(trader__in=found.order_by().values("pk")), False
-
-    @admin.display(description="trader")
-    def owner(self, holding: Holding) -> SafeString:
-        return admin_link("brokerage_trader_change", holding.trader, holding.trader_id)
-
-    @admin.display(description="quantity", ordering="quantity")
-    def in_all(self, holding: Holding) -> SafeString:
-        return format_number(holding.quantity)
-
-    @admin.display(description="blocked")
-    def held(self, holding: Holding) -> SafeString:
-        return format_number(holding.blocked)
-
-    @admin.display(description="available")
-    def free(self, holding: Holding) -> SafeString:
-        return format_number(holding.available)
-
-    @admin.display(description="short")
-    def owed(self, holding: Holding) -> SafeString:
-        return format_number(holding.short)
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description="newest movements")
     def journal(self, holding: Holding) -> SafeString:
-        """The newest entries, each with what it left, and the way to all of them."""
-        entries = selectors.entries_of(holding.trader_id, symbol=holding.symbol)[: NEWEST + 1]
-        rows: list[list[Any]] = [
-            [
-                f"{entry.at:%Y-%m-%d %H:%M:%S}",
-                admin_link("holdings_holdingentry_change", entry.get_kind_display(), entry.pk),
-                format_change(entry.amount),
-                format_change(entry.blocked_change),
-                format_number(entry.quantity_after),
-                format_number(entry.blocked_after),
-                format_number(entry.quantity_after - entry.blocked_after),
-                trade_link(entry.trade_id),
-            ]
-            for entry in entries
-        ]
-        if not rows:
-            return EMPTY_VALUE
-        headings = [
-            "Time (UTC)",
-            "What",
-            "Quantity",
-            "Blocked",
-            "Quantity after",
-            "Blocked after",
-            "Available",
-            "Trade",
-        ]
-        of_holding: dict[str, Any] = {"trader_id__exact": holding.trader_id, "symbol__exact": holding.symbol}
-        every = admin_link("holdings_holdingentry_changelist", "All movements", **of_holding)
-        return format_html("{}<p>{}</p>", html_table(headings, rows[:NEWEST]), every)
+        entries = selectors.entries_of(holding.trader_id, symbol=holding.symbol)
+        return newest_entries(
+            entries, total="quantity", trader_id__exact=holding.trader_id, symbol__exact=holding.symbol
+        )
 
 
 @admin.register(HoldingEntry)
-class HoldingEntryAdmin(ReadOnlyAdmin):
+class HoldingEntryAdmin(JournalEntryAdmin):
     list_display = [
-        *["when", "whose", "symbol", "kind", "moved", "held", "quantity", "blocked", "available", "trade"],
+        *["time", "holdings", "symbol", "kind", "quantity_difference", "blocked_difference"],
+        *["quantity_number", "blocked_number", "available_number", "trade"],
     ]
-    list_filter = ["kind", DayFilter]
-    search_fields = ["=trader_id", "=trade_id", "=execution", "=key"]
-    search_help_text = "The trader's number, trade id, execution, or the key of a deposit or withdrawal"
-    ordering = ["-id"]
-    sortable_by = ()  # newest first is the order of the key; any other would sort the whole journal
     fields = [
-        *["id", "when", "whose", "symbol", "kind", "contra", "moved", "held", "short_change"],
-        *["quantity", "blocked", "available", "short_after", "trade", "trade_revision", "execution", "key", "note"],
+        *["id", "time", "holdings", "symbol", "kind", "contra"],
+        *["quantity_difference", "blocked_difference", "short_change"],
+        *["quantity_number", "blocked_number", "available_number", "short_after"],
+        *["trade", "trade_revision", "execution", "key", "note"],
     ]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[HoldingEntry], search_term: str
-    ) -> tuple[QuerySet[HoldingEntry], bool]:
-        return selectors.search_entries(queryset, search_term), False
-
-    @admin.display(description="time (UTC)")
-    def when(self, entry: HoldingEntry) -> str:
-        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+    quantity_difference = change_column("amount", "quantity change")
+    quantity_number = number_column("quantity_after", "quantity after")
 
     @admin.display(description="trader")
-    def whose(self, entry: HoldingEntry) -> SafeString:
+    def holdings(self, entry: HoldingEntry) -> SafeString:
         return admin_link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)
-
-    @admin.display(description="quantity change")
-    def moved(self, entry: HoldingEntry) -> SafeString:
-        return format_change(entry.amount)
-
-    @admin.display(description="blocked change")
-    def held(self, entry: HoldingEntry) -> SafeString:
-        return format_change(entry.blocked_change)
-
-    @admin.display(description="quantity after")
-    def quantity(self, entry: HoldingEntry) -> SafeString:
-        return format_number(entry.quantity_after)
-
-    @admin.display(description="blocked after")
-    def blocked(self, entry: HoldingEntry) -> SafeString:
-        return format_number(entry.blocked_after)
-
-    @admin.display(description="available after")
-    def available(self, entry: HoldingEntry) -> SafeString:
-        return format_number(entry.quantity_after - entry.blocked_after)
-
-    @admin.display(description="trade")
-    def trade(self, entry: HoldingEntry) -> SafeString:
-        return trade_link(entry.trade_id)

@@ -17,10 +17,11 @@ from django.utils import timezone
 from brokerage.db.bulk import insert_many, update_many
 from brokerage.db.locks import lock_rows
 from brokerage.db.transactions import transaction_required
+from brokerage.journal.loan_log import record_loans
+from brokerage.traders import UnknownTraderError
 from holdings.amounts import positive, positive_or_zero, whole
 from holdings.models import LIMIT, Holding, HoldingEntry, Kind
 from holdings.selectors import with_keys
-from holdings.telling import tell_loans
 
 Key = tuple[int, str]
 """(trader_id, symbol)"""
@@ -36,12 +37,8 @@ _OPEN_MISSING = """
 """
 
 
-class UnknownTraderError(LookupError):
-    """There is no trader with this number."""
-
-
-class UncoveredError(ValueError):
-    """A mistake of ours: the movement gives back what was never blocked, or a figure outgrows its column."""
+class LedgerError(ValueError):
+    """A mistake of the caller: the movement releases more than is blocked, or a figure outgrows its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,6 @@ class Ledger:
     def __init__(self, holdings: Iterable[Holding]) -> None:
         self._holdings = {(holding.trader_id, holding.symbol): holding for holding in holdings}
         self._entries: list[HoldingEntry] = []
-        self.at: datetime | None = None
-        """When the movements that follow happen; None: when they are posted. For telling a history afterwards."""
 
     @classmethod
     @transaction_required
@@ -109,14 +104,14 @@ class Ledger:
         if amount > available:
             return Shortfall(amount, available)
         if amount:
-            self._move(Kind.BLOCK, key, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
+            self._enter(Kind.BLOCK, key, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
         return None
 
     def block_on_credit(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> None:
         """Block `amount` on the exchange's word (a restatement, a bust). The house lends what is not available."""
         amount = positive_or_zero(amount)
         if amount:
-            self._move(
+            self._enter(
                 Kind.BLOCK,
                 key,
                 blocked_change=amount,
@@ -126,10 +121,10 @@ class Ledger:
             )
 
     def release(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> None:
-        """Give back `amount` of what a trade blocked. Raises UncoveredError if it is more than is blocked."""
+        """Give back `amount` of what a trade blocked. Raises LedgerError if it is more than is blocked."""
         amount = positive_or_zero(amount)
         if amount:
-            self._move(Kind.RELEASE, key, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision)
+            self._enter(Kind.RELEASE, key, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision)
 
     def settle(
         self,
@@ -144,9 +139,9 @@ class Ledger:
         """Deliver (`amount` < 0) or receive for one execution version, and change the trade's hold, in one entry.
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
-        one. The house lends what is not available. Raises UncoveredError if it frees more than is blocked.
+        one. The house lends what is not available. Raises LedgerError if it frees more than is blocked.
         """
-        self._move(
+        self._enter(
             Kind.SETTLE,
             key,
             amount=whole(amount),
@@ -159,7 +154,7 @@ class Ledger:
 
     def deposit(self, holding: Key, amount: int, *, key: str, note: str = "") -> None:
         """Add shares that came from the depository; `amount` > 0."""
-        self._move(Kind.DEPOSIT, holding, amount=positive(amount), key=key, note=note)
+        self._enter(Kind.DEPOSIT, holding, amount=positive(amount), key=key, note=note)
 
     def withdraw(self, holding: Key, amount: int, *, key: str, note: str = "") -> Shortfall | None:
         """Take out shares that go to the depository; `amount` > 0. If fewer are available, nothing changes."""
@@ -167,32 +162,32 @@ class Ledger:
         available = self[holding].available
         if amount > available:
             return Shortfall(amount, available)
-        self._move(Kind.WITHDRAWAL, holding, amount=-amount, key=key, note=note)
+        self._enter(Kind.WITHDRAWAL, holding, amount=-amount, key=key, note=note)
         return None
 
     @transaction_required
-    def post(self) -> list[HoldingEntry]:
-        """Write all movements since the last post, and return their entries in order.
+    def post(self, *, at: datetime | None = None) -> list[HoldingEntry]:
+        """Write all movements since the last post, as of `at` or now, and return their entries in order.
 
         Each holding is written once, with the sum of its movements; PostgreSQL would apply only one of two rows.
         """
-        now = timezone.now()
+        at = at or timezone.now()
         entries, self._entries = self._entries, []
         for entry in entries:
-            entry.at = entry.at or now
-        moved = [self[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
+            entry.at = at
+        changed = [self[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
         update_many(
             Holding,
             key=("id",),
             columns=("quantity", "blocked", "short", "updated_at"),
-            rows=[(holding.id, holding.quantity, holding.blocked, holding.short, now) for holding in moved],
+            rows=[(holding.id, holding.quantity, holding.blocked, holding.short, at) for holding in changed],
         )
         insert_many(entries)
         if loans := [entry for entry in entries if entry.kind in (Kind.LOAN, Kind.REPAY)]:
-            transaction.on_commit(partial(tell_loans, loans), robust=True)
+            transaction.on_commit(partial(record_loans, loans), robust=True)
         return entries
 
-    def _move(
+    def _enter(
         self,
         kind: Kind,
         holding_key: Key,
@@ -200,7 +195,7 @@ class Ledger:
         amount: int = 0,
         blocked_change: int = 0,
         on_credit: bool = False,
-        **facts: Any,
+        **columns: Any,
     ) -> None:
         """Change one holding, or raise and change nothing. The loan rule is here and nowhere else.
 
@@ -212,18 +207,18 @@ class Ledger:
         loan = max(blocked - quantity, 0) if on_credit else 0
         within = max(holding.quantity + loan, holding.short + loan, quantity + loan) < LIMIT
         if not (0 <= blocked <= quantity + loan and within):
-            raise UncoveredError(
+            raise LedgerError(
                 f"{kind} of {amount} (blocked {blocked_change:+}, loan {loan}) would leave trader {holding.trader_id}"
                 f" with {quantity + loan} {holding.symbol}, blocked {blocked}"
             )
-        cause: dict[str, Any] = {name: facts.get(name) for name in ("trade_id", "trade_revision")}
+        cause: dict[str, Any] = {name: columns.get(name) for name in ("trade_id", "trade_revision")}
         if loan:
-            self._note(Kind.LOAN, holding, amount=loan, short_change=loan, **cause)
-        self._note(kind, holding, amount=amount, blocked_change=blocked_change, **facts)
+            self._append_entry(Kind.LOAN, holding, amount=loan, short_change=loan, **cause)
+        self._append_entry(kind, holding, amount=amount, blocked_change=blocked_change, **columns)
         if repaid := min(holding.short, holding.available):
-            self._note(Kind.REPAY, holding, amount=-repaid, short_change=-repaid, **cause)
+            self._append_entry(Kind.REPAY, holding, amount=-repaid, short_change=-repaid, **cause)
 
-    def _note(
+    def _append_entry(
         self,
         kind: Kind,
         holding: Holding,
@@ -231,7 +226,7 @@ class Ledger:
         amount: int,
         blocked_change: int = 0,
         short_change: int = 0,
-        **facts: Any,
+        **columns: Any,
     ) -> None:
         """Change the holding and note the entry, with the quantities right after it."""
         holding.quantity += amount
@@ -248,8 +243,6 @@ class Ledger:
             quantity_after=holding.quantity,
             blocked_after=holding.blocked,
             short_after=holding.short,
-            **facts,
+            **columns,
         )
-        if self.at:
-            entry.at = self.at
         self._entries.append(entry)

@@ -10,7 +10,7 @@ LIMIT = 2**63
 
 
 class Holding(models.Model):
-    """What a trader has of one share. Written by `holdings.ledger` only, together with the journal.
+    """The shares of one symbol that a trader has. Written by `holdings.ledger` only, together with the journal.
 
     Trader and symbol are its identity; the number is there for the admin.
     """
@@ -41,7 +41,7 @@ class Holding(models.Model):
 
     @property
     def available(self) -> int:
-        """What may be blocked or withdrawn."""
+        """Return what may be blocked or withdrawn."""
         return self.quantity - self.blocked
 
 
@@ -58,6 +58,7 @@ class Kind(models.TextChoices):
 
     @property
     def contra(self) -> str:
+        """Return the account on the other side."""
         return _CONTRA[self]
 
 
@@ -142,3 +143,8 @@ class HoldingEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount} {self.symbol} of trader {self.trader_id}"
+
+    @property
+    def available_after(self) -> int:
+        """Return what could be blocked or withdrawn right after the movement."""
+        return self.quantity_after - self.blocked_after

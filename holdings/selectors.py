@@ -1,10 +1,11 @@
-"""Reads of holdings and their journal, without locks: for showing, for advice, for the audit of other apps."""
+"""Reads of holdings and their journal, without locks: for pages, for advice, for the audits of other apps."""
 
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.db.models.expressions import RawSQL
 
 from holdings.models import Holding, HoldingEntry, Kind
@@ -50,28 +51,6 @@ def entries_of_trade(trade_id: UUID) -> QuerySet[HoldingEntry]:
     return HoldingEntry.objects.filter(trade_id=trade_id).order_by("id")
 
 
-def search_entries(entries: QuerySet[HoldingEntry], term: str) -> QuerySet[HoldingEntry]:
-    """Find movements by a trade's id, a trader's number, an execution, or the key of a deposit or withdrawal."""
-    term = term.strip()
-    if not term:
-        return entries
-    try:
-        return entries.filter(trade_id=UUID(term))
-    except ValueError:
-        pass
-    if term.isascii() and term.isdecimal() and len(term) < 19:
-        of_trader = entries.filter(trader_id=int(term))
-        if of_trader.exists():  # asked for apart, so that each is answered from its own index
-            return of_trader
-    return entries.filter(Q(execution=term) | Q(key=term))
-
-
-def entries_with_keys(trader_ids: Collection[int], keys: Collection[str]) -> dict[tuple[int, str], HoldingEntry]:
-    """Return the entries that were made with one of these idempotency keys, by trader and key."""
-    entries = HoldingEntry.objects.filter(trader_id__in=trader_ids, key__in=keys)
-    return {(entry.trader_id, entry.key): entry for entry in entries if entry.key}
-
-
 def blocked_by_trade(trade_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
     """Return what each trade has blocked according to the journal; a trade that is not in it has nothing blocked.
 
@@ -91,3 +70,12 @@ def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tu
         entries = entries.filter(trade_id__in=trade_ids)
     rows = entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
     yield from cast("Iterator[tuple[UUID, str, int]]", rows)  # a CHECK: what settles has a trade and an execution
+
+
+def trades_in_journal(*, since: datetime | None = None) -> Iterator[UUID]:
+    """Yield each trade that has an entry, in the order of the ids; `since`: an entry of that time or later."""
+    entries = HoldingEntry.objects.filter(trade_id__isnull=False)
+    if since is not None:
+        entries = entries.filter(at__gte=since)
+    ids = entries.order_by("trade_id").values_list("trade_id", flat=True).distinct()
+    yield from cast("Iterator[UUID]", ids.iterator(chunk_size=5_000))

@@ -29,7 +29,7 @@ TRADES = 2
 
 @dataclass(frozen=True)
 class Twin:
-    """One of the two, and how the test speaks to it."""
+    """One of the two, and how the test calls it."""
 
     app: str
     services: ModuleType
@@ -39,7 +39,7 @@ class Twin:
     amount: Callable[[int], Any]
     read: Callable[[Any], Any]
     total: str
-    owed: str
+    loan: str
 
 
 def three_wallets() -> list[int]:
@@ -87,19 +87,19 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Stand:
-    """How an account stands by the loan rule, which needs no history: only what is its own, and what is held of it."""
+class Position:
+    """The figures of an account by the loan rule, which needs no history: only its own, and what is held of it."""
 
     own: int
     blocked: int
 
     @property
-    def owed(self) -> int:
+    def loan(self) -> int:
         return max(0, self.blocked - self.own)
 
     @property
     def total(self) -> int:
-        return self.own + self.owed
+        return self.own + self.loan
 
     @property
     def available(self) -> int:
@@ -113,8 +113,8 @@ class Model:
     own: int = 0
     holds: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(TRADES), 0))
 
-    def stand(self) -> Stand:
-        return Stand(self.own, sum(self.holds.values()))
+    def position(self) -> Position:
+        return Position(self.own, sum(self.holds.values()))
 
 
 moves = st.builds(
@@ -147,35 +147,35 @@ class Run:
             for move in batch:
                 getattr(self, move.verb)(ledger, move)
             entries = ledger.post()
-        total, owed = self.twin.total, self.twin.owed
+        total, loan = self.twin.total, self.twin.loan
         assert self.expected == [
             (
                 entry.kind,
-                *(entry.amount, entry.blocked_change, getattr(entry, f"{owed}_change")),
-                *(getattr(entry, f"{total}_after"), entry.blocked_after, getattr(entry, f"{owed}_after")),
+                *(entry.amount, entry.blocked_change, getattr(entry, f"{loan}_change")),
+                *(getattr(entry, f"{total}_after"), entry.blocked_after, getattr(entry, f"{loan}_after")),
                 entry.trade_id,
             )
             for entry in entries
         ]
 
-    def moved(self, move: Move, *, kind: str, amount: int = 0, blocked: int = 0) -> None:
+    def enter(self, move: Move, *, kind: str, amount: int = 0, blocked: int = 0) -> None:
         """Change the model by one movement; expect its entry, a loan before it, or a repayment after it."""
         model = self.models[move.account]
-        before = model.stand()
+        before = model.position()
         model.own += amount
         model.holds[move.trade] += blocked
-        after = model.stand()
+        after = model.position()
         assert 0 <= after.blocked <= after.total
-        assert after.owed == 0 or after.blocked == after.total
-        assert after.total - after.owed == model.own
+        assert after.loan == 0 or after.blocked == after.total
+        assert after.total - after.loan == model.own
 
-        lent, repaid = max(0, after.owed - before.owed), max(0, before.owed - after.owed)
+        lent, repaid = max(0, after.loan - before.loan), max(0, before.loan - after.loan)
         trade_id = None if kind in ("DEPOSIT", "WITHDRAWAL") else self.trades[move.account][move.trade]
         if lent:
-            self.expect("LOAN", (lent, 0, lent), (before.total + lent, before.blocked, after.owed), trade_id)
-        self.expect(kind, (amount, blocked, 0), (after.total + repaid, after.blocked, after.owed + repaid), trade_id)
+            self.expect("LOAN", (lent, 0, lent), (before.total + lent, before.blocked, after.loan), trade_id)
+        self.expect(kind, (amount, blocked, 0), (after.total + repaid, after.blocked, after.loan + repaid), trade_id)
         if repaid:
-            self.expect("REPAY", (-repaid, 0, -repaid), (after.total, after.blocked, after.owed), trade_id)
+            self.expect("REPAY", (-repaid, 0, -repaid), (after.total, after.blocked, after.loan), trade_id)
 
     def expect(
         self, kind: str, changes: tuple[int, int, int], after: tuple[int, int, int], trade_id: UUID | None
@@ -190,21 +190,21 @@ class Run:
     def deposit(self, ledger: Any, move: Move) -> None:
         if move.units:
             ledger.deposit(self.accounts[move.account], self.twin.amount(move.units), key=str(next(self.numbers)))
-            self.moved(move, kind="DEPOSIT", amount=move.units)
+            self.enter(move, kind="DEPOSIT", amount=move.units)
 
     def withdraw(self, ledger: Any, move: Move) -> None:
         if not move.units:
             return
-        available, key = self.models[move.account].stand().available, str(next(self.numbers))
+        available, key = self.models[move.account].position().available, str(next(self.numbers))
         shortfall = ledger.withdraw(self.accounts[move.account], self.twin.amount(move.units), key=key)
         if move.units > available:
             self.refused(shortfall, move, available)
             return
         assert shortfall is None
-        self.moved(move, kind="WITHDRAWAL", amount=-move.units)
+        self.enter(move, kind="WITHDRAWAL", amount=-move.units)
 
     def block(self, ledger: Any, move: Move) -> None:
-        available = self.models[move.account].stand().available
+        available = self.models[move.account].position().available
         trade_id = self.trades[move.account][move.trade]
         shortfall = ledger.block(self.accounts[move.account], self.twin.amount(move.units), trade_id=trade_id)
         if move.units > available:
@@ -212,20 +212,20 @@ class Run:
             return
         assert shortfall is None
         if move.units:
-            self.moved(move, kind="BLOCK", blocked=move.units)
+            self.enter(move, kind="BLOCK", blocked=move.units)
 
     def block_on_credit(self, ledger: Any, move: Move) -> None:
         trade_id = self.trades[move.account][move.trade]
         ledger.block_on_credit(self.accounts[move.account], self.twin.amount(move.units), trade_id=trade_id)
         if move.units:
-            self.moved(move, kind="BLOCK", blocked=move.units)
+            self.enter(move, kind="BLOCK", blocked=move.units)
 
     def release(self, ledger: Any, move: Move) -> None:
         units = min(move.units, self.models[move.account].holds[move.trade])
         trade_id = self.trades[move.account][move.trade]
         ledger.release(self.accounts[move.account], self.twin.amount(units), trade_id=trade_id)
         if units:
-            self.moved(move, kind="RELEASE", blocked=-units)
+            self.enter(move, kind="RELEASE", blocked=-units)
 
     def settle(self, ledger: Any, move: Move) -> None:
         """Give whatever there is or is not and free some of the hold; or receive, and hold more (a bust)."""
@@ -239,14 +239,14 @@ class Run:
             trade_id=self.trades[move.account][move.trade],
             execution=f"E{next(self.numbers)}",
         )
-        self.moved(move, kind="SETTLE", amount=amount, blocked=change)
+        self.enter(move, kind="SETTLE", amount=amount, blocked=change)
 
     def compare(self) -> None:
         amount, held = self.twin.amount, {}
         for account, model, trades in zip(self.accounts, self.models, self.trades, strict=True):
-            row, stand = self.twin.read(account), model.stand()
-            assert (getattr(row, self.twin.total), row.blocked, getattr(row, self.twin.owed)) == (
-                *(amount(stand.total), amount(stand.blocked), amount(stand.owed)),
+            row, position = self.twin.read(account), model.position()
+            assert (getattr(row, self.twin.total), row.blocked, getattr(row, self.twin.loan)) == (
+                *(amount(position.total), amount(position.blocked), amount(position.loan)),
             )
             held |= {trades[trade]: amount(units) for trade, units in model.holds.items() if units}
         assert self.twin.selectors.blocked_by_trade([trade for trades in self.trades for trade in trades]) == held

@@ -13,6 +13,7 @@ lease runs out, and the dispatcher makes a chain of the steps that remain.
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 from amqp.exceptions import AMQPError
@@ -23,11 +24,12 @@ from kombu.exceptions import OperationalError
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import clock
-from brokerage.db.transactions import is_transient, retrying
+from brokerage.db.transactions import is_transient
 from brokerage.observability import metrics
 from exchange.amqp import REPORTS, Consumer
-from exchange.fix.messages import ExecType, ExecutionReport
-from exchange.inbound import Intake, Report
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import ExecutionReport
+from exchange.inbound import InboundReports, Report
 from exchange.quarantine import Code as Quarantine
 from trades import tasks
 from trades.core import repository, settlement
@@ -37,8 +39,7 @@ from trades.core.schedule import patience
 from trades.lifecycle import Stage
 from trades.reconciliation import due
 from trades.reconciliation.status import apply_status
-from trades.reports.apply import ReportBatch, set_aside
-from trades.reports.routing import route
+from trades.reports.apply import ReportBatch, route, set_aside
 from trades.steps import leases
 from trades.steps.leases import Batch
 
@@ -147,8 +148,10 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 # --- From the exchange to the database -------------------------------------------------------------------------------
 
 
+# Not `opens_transaction`, which would try three times: the consumer hands the batch on again, and its heartbeats go on
+# in between. Three timeouts in a row in here would cost it its connection to RabbitMQ.
 @bound_contextvars(step="apply")
-@retrying
+@transaction.atomic(durable=True)
 def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> None:
     """Apply a batch in the order in which it came. Commits all of it or raises; safe to run any number of times.
 
@@ -157,27 +160,26 @@ def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> 
 
     Killed after the commit and before the batch is acknowledged, it comes again, and nothing happens twice.
     """
-    with transaction.atomic(durable=True):
-        trade_ids = route([report.message for report in reports])
-        trades = repository.lock_trades({trade_id for trade_id in trade_ids if trade_id})
-        now = now or clock.now()
-        batch = ReportBatch(reports, list(trades.values()), now=now)
-        postings = []
-        for report, trade_id in zip(reports, trade_ids, strict=True):
-            trade, message = trades.get(trade_id) if trade_id else None, report.message
-            if trade is None:
-                set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
-            elif isinstance(message, ExecutionReport) and message.exec_type is ExecType.ORDER_STATUS:
-                postings += apply_status(trade, message, now=now)
-            else:
-                postings += batch.apply(trade, report)
-        settlement.settle(postings)
-        repository.save(trades.values(), at=now)
-        batch.save()
-    metrics.batch_size.labels("apply").observe(len(reports))
+    trade_ids = route([report.message for report in reports])
+    trades = repository.lock_trades({trade_id for trade_id in trade_ids if trade_id})
+    now = now or clock.now()
+    batch = ReportBatch(reports, list(trades.values()), now=now)
+    postings = []
+    for report, trade_id in zip(reports, trade_ids, strict=True):
+        trade, message = trades.get(trade_id) if trade_id else None, report.message
+        if trade is None:
+            set_aside(report, Quarantine.UNKNOWN_ORDER, "names no request and no trade of ours")
+        elif isinstance(message, ExecutionReport) and message.exec_type is ExecType.ORDER_STATUS:
+            postings += apply_status(trade, message, now=now)
+        else:
+            postings += batch.apply(trade, report)
+    settlement.settle(postings)
+    repository.save(trades.values(), at=now)
+    batch.save()
+    transaction.on_commit(partial(metrics.batch_size.labels("apply").observe, len(reports)))
 
 
 def report_consumer() -> Consumer:
     """Return the consumer of the exchange's reports: one is active, further copies stand by."""
-    intake = Intake(REPORTS.name, apply_reports)
-    return Consumer(settings.EXCHANGE_URL, REPORTS, intake, after_gap=check_everything)
+    inbound = InboundReports(REPORTS.name, apply_reports)
+    return Consumer(settings.EXCHANGE_URL, REPORTS, inbound, after_gap=check_everything)

@@ -18,10 +18,11 @@ from django.utils import timezone
 from brokerage.db.bulk import insert_many, update_many
 from brokerage.db.locks import lock_rows
 from brokerage.db.transactions import transaction_required
+from brokerage.journal.loan_log import record_loans
 from brokerage.money import CURRENCY, plain
+from brokerage.traders import UnknownTraderError
 from wallets.amounts import exact, positive, positive_or_zero
 from wallets.models import LIMIT, NOTHING, Kind, Wallet, WalletEntry
-from wallets.telling import tell_loans
 
 _OPEN_MISSING = """
     INSERT INTO wallets_wallet (trader_id, currency, balance, blocked, debt, updated_at)
@@ -33,12 +34,8 @@ _OPEN_MISSING = """
 """
 
 
-class UnknownTraderError(LookupError):
-    """There is no trader with this number."""
-
-
-class UncoveredError(ValueError):
-    """A mistake of ours: the movement gives back what was never blocked, or a figure outgrows its column."""
+class LedgerError(ValueError):
+    """A mistake of the caller: the movement releases more than is blocked, or a figure outgrows its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,6 @@ class Ledger:
     def __init__(self, wallets: Iterable[Wallet]) -> None:
         self._wallets = {wallet.trader_id: wallet for wallet in wallets}
         self._entries: list[WalletEntry] = []
-        self.at: datetime | None = None
-        """When the movements that follow happen; None: when they are posted. For telling a history afterwards."""
 
     @classmethod
     @transaction_required
@@ -108,7 +103,7 @@ class Ledger:
         if amount > available:
             return Shortfall(amount, available)
         if amount:
-            self._move(Kind.BLOCK, trader_id, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
+            self._enter(Kind.BLOCK, trader_id, blocked_change=amount, trade_id=trade_id, trade_revision=trade_revision)
         return None
 
     def block_on_credit(
@@ -117,7 +112,7 @@ class Ledger:
         """Block `amount` on the exchange's word (a restatement, a bust). The house lends what is not available."""
         amount = positive_or_zero(amount)
         if amount:
-            self._move(
+            self._enter(
                 Kind.BLOCK,
                 trader_id,
                 blocked_change=amount,
@@ -127,10 +122,10 @@ class Ledger:
             )
 
     def release(self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None) -> None:
-        """Give back `amount` of what a trade blocked. Raises UncoveredError if it is more than is blocked."""
+        """Give back `amount` of what a trade blocked. Raises LedgerError if it is more than is blocked."""
         amount = positive_or_zero(amount)
         if amount:
-            self._move(
+            self._enter(
                 Kind.RELEASE, trader_id, blocked_change=-amount, trade_id=trade_id, trade_revision=trade_revision
             )
 
@@ -149,9 +144,9 @@ class Ledger:
 
         Written even if both are 0: the entry is the proof that the execution was settled, and the database takes only
         one. `fee` is charged with it, or given back (< 0), in an entry of its own. The house lends what is not
-        available for both together. Raises UncoveredError if it frees more than is blocked.
+        available for both together. Raises LedgerError if it frees more than is blocked.
         """
-        self._move(
+        self._enter(
             Kind.SETTLE,
             trader_id,
             amount=exact(amount),
@@ -165,7 +160,7 @@ class Ledger:
 
     def deposit(self, trader_id: int, amount: Decimal, *, key: str, note: str = "") -> None:
         """Add money that came from the bank; `amount` > 0."""
-        self._move(Kind.DEPOSIT, trader_id, amount=positive(amount), key=key, note=note)
+        self._enter(Kind.DEPOSIT, trader_id, amount=positive(amount), key=key, note=note)
 
     def withdraw(self, trader_id: int, amount: Decimal, *, key: str, note: str = "") -> Shortfall | None:
         """Take out money that goes to the bank; `amount` > 0. If less is available, nothing changes."""
@@ -173,32 +168,32 @@ class Ledger:
         available = self[trader_id].available
         if amount > available:
             return Shortfall(amount, available)
-        self._move(Kind.WITHDRAWAL, trader_id, amount=-amount, key=key, note=note)
+        self._enter(Kind.WITHDRAWAL, trader_id, amount=-amount, key=key, note=note)
         return None
 
     @transaction_required
-    def post(self) -> list[WalletEntry]:
-        """Write all movements since the last post, and return their entries in order.
+    def post(self, *, at: datetime | None = None) -> list[WalletEntry]:
+        """Write all movements since the last post, as of `at` or now, and return their entries in order.
 
         Each wallet is written once, with the sum of its movements; PostgreSQL would apply only one of two rows.
         """
-        now = timezone.now()
+        at = at or timezone.now()
         entries, self._entries = self._entries, []
         for entry in entries:
-            entry.at = entry.at or now
-        moved = [self[trader_id] for trader_id in sorted({entry.trader_id for entry in entries})]
+            entry.at = at
+        changed = [self[trader_id] for trader_id in sorted({entry.trader_id for entry in entries})]
         update_many(
             Wallet,
             key=("trader_id",),
             columns=("balance", "blocked", "debt", "updated_at"),
-            rows=[(wallet.trader_id, wallet.balance, wallet.blocked, wallet.debt, now) for wallet in moved],
+            rows=[(wallet.trader_id, wallet.balance, wallet.blocked, wallet.debt, at) for wallet in changed],
         )
         insert_many(entries)
         if loans := [entry for entry in entries if entry.kind in (Kind.LOAN, Kind.REPAY)]:
-            transaction.on_commit(partial(tell_loans, loans), robust=True)
+            transaction.on_commit(partial(record_loans, loans), robust=True)
         return entries
 
-    def _move(
+    def _enter(
         self,
         kind: Kind,
         trader_id: int,
@@ -207,7 +202,7 @@ class Ledger:
         blocked_change: Decimal = NOTHING,
         fee: Decimal = NOTHING,
         on_credit: bool = False,
-        **facts: Any,
+        **columns: Any,
     ) -> None:
         """Change one wallet, or raise and change nothing. The loan rule is here and nowhere else.
 
@@ -219,22 +214,22 @@ class Ledger:
         loan = max(blocked - balance, NOTHING) if on_credit else NOTHING
         highest = max(wallet.balance, wallet.debt, balance, wallet.balance + amount, wallet.balance - fee) + loan
         if not (0 <= blocked <= balance + loan and highest < LIMIT):
-            raise UncoveredError(
+            raise LedgerError(
                 f"{kind} of {amount} (blocked {blocked_change:+}, fee {fee}, loan {loan}) would leave trader"
                 f" {trader_id} with a balance of {balance + loan}, blocked {blocked}"
             )
-        cause: dict[str, Any] = {name: facts.get(name) for name in ("trade_id", "trade_revision")}
+        cause: dict[str, Any] = {name: columns.get(name) for name in ("trade_id", "trade_revision")}
         if loan:
-            self._note(Kind.LOAN, wallet, amount=loan, debt_change=loan, **cause)
+            self._append_entry(Kind.LOAN, wallet, amount=loan, debt_change=loan, **cause)
         if fee < 0:  # given back first and charged last: no entry leaves more blocked than there is
-            self._note(Kind.FEE, wallet, amount=-fee, **cause)
-        self._note(kind, wallet, amount=amount, blocked_change=blocked_change, **facts)
+            self._append_entry(Kind.FEE, wallet, amount=-fee, **cause)
+        self._append_entry(kind, wallet, amount=amount, blocked_change=blocked_change, **columns)
         if fee > 0:
-            self._note(Kind.FEE, wallet, amount=-fee, **cause)
+            self._append_entry(Kind.FEE, wallet, amount=-fee, **cause)
         if repaid := min(wallet.debt, wallet.available):
-            self._note(Kind.REPAY, wallet, amount=-repaid, debt_change=-repaid, **cause)
+            self._append_entry(Kind.REPAY, wallet, amount=-repaid, debt_change=-repaid, **cause)
 
-    def _note(
+    def _append_entry(
         self,
         kind: Kind,
         wallet: Wallet,
@@ -242,7 +237,7 @@ class Ledger:
         amount: Decimal,
         blocked_change: Decimal = NOTHING,
         debt_change: Decimal = NOTHING,
-        **facts: Any,
+        **columns: Any,
     ) -> None:
         """Change the wallet and note the entry, with the balances right after it."""
         wallet.balance += amount
@@ -258,8 +253,6 @@ class Ledger:
             balance_after=wallet.balance,
             blocked_after=wallet.blocked,
             debt_after=wallet.debt,
-            **facts,
+            **columns,
         )
-        if self.at:
-            entry.at = self.at
         self._entries.append(entry)

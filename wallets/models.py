@@ -30,7 +30,7 @@ class AmountField(_DecimalField):
 
 
 class Wallet(models.Model):
-    """What a trader has in cash. Written by `wallets.ledger` only, together with the journal."""
+    """The cash of a trader. Written by `wallets.ledger` only, together with the journal."""
 
     trader = models.OneToOneField(Trader, on_delete=models.PROTECT, primary_key=True, related_name="+")
     currency = models.CharField(max_length=3, default=CURRENCY)
@@ -57,7 +57,7 @@ class Wallet(models.Model):
 
     @property
     def available(self) -> Decimal:
-        """What may be blocked or withdrawn."""
+        """Return what may be blocked or withdrawn."""
         return self.balance - self.blocked
 
 
@@ -75,6 +75,7 @@ class Kind(models.TextChoices):
 
     @property
     def contra(self) -> str:
+        """Return the account on the other side."""
         return _CONTRA[self]
 
 
@@ -160,3 +161,8 @@ class WalletEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount} of trader {self.trader_id}"
+
+    @property
+    def available_after(self) -> Decimal:
+        """Return what could be blocked or withdrawn right after the movement."""
+        return self.balance_after - self.blocked_after

@@ -1,4 +1,4 @@
-"""What every code of the API means, for those who call it. Which of them a call can answer is said beside its view."""
+"""Every code of the API and what it means, for those who call it. Which of them a call can return, its schema says."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from brokerage.reasons import Code
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ErrorSpec:
     """A code of a problem: its status, what it means, an example's detail, its headers, and the path of the example."""
 
     status: int
@@ -17,85 +17,99 @@ class Told:
 
 
 PROBLEMS = {
-    "INVALID": Told(
+    "INVALID": ErrorSpec(
         400,
         "Correct what `errors` points at: one entry per finding, all at once.",
         "Some fields are missing, unknown or malformed.",
     ),
-    "BAD_REQUEST": Told(
+    "BAD_REQUEST": ErrorSpec(
         400,
         "The body is not JSON (UTF-8, no NaN, no name twice in an object), or the host is not ours.",
         "The body is not JSON: Expecting value, line 1, column 1.",
     ),
-    "NOT_AUTHENTICATED": Told(
+    "NOT_AUTHENTICATED": ErrorSpec(
         401,
         "Log in: there is no token, or it is not valid any more.",
         "Authentication credentials were not provided.",
         headers=("WWW-Authenticate",),
     ),
-    "BAD_CREDENTIALS": Told(
+    "BAD_CREDENTIALS": ErrorSpec(
         401,
         "The username or the password is wrong.",
         "The username or the password is wrong.",
         instance="/api/v1/auth/login",
     ),
-    "NOT_ALLOWED": Told(
+    "NOT_ALLOWED": ErrorSpec(
         403,
         "This is for staff, for staff who take orders, or about another trader.",
         "Only staff may act for another trader.",
     ),
-    "NOT_FOUND": Told(
+    "NOT_FOUND": ErrorSpec(
         404, "There is no such thing, or it is not yours.", "Not found.", instance="/api/v1/trades/PW67-YW51"
     ),
-    "METHOD_NOT_ALLOWED": Told(
+    "METHOD_NOT_ALLOWED": ErrorSpec(
         405,
         "The address has no such method: see the header `Allow`.",
         'Method "PUT" not allowed.',
         headers=("Allow",),
     ),
-    "TRADE_FINISHED": Told(
+    "TRADE_FINISHED": ErrorSpec(
         409,
         "The trade is over. A filled one takes a larger quantity, nothing else.",
         "The trade is filled: this cannot be done any more.",
         instance="/api/v1/trades/PW67-YW51",
     ),
-    "NOTHING_TO_CHANGE": Told(
+    "NOTHING_TO_CHANGE": ErrorSpec(
         409,
         "These are the terms last asked for.",
         "These are the terms last asked for already.",
         instance="/api/v1/trades/PW67-YW51",
     ),
-    "IDEMPOTENCY_KEY_BUSY": Told(
+    "TOO_MANY_CHANGES": ErrorSpec(
+        409,
+        "The trade has 20 requests without an outcome, or 500 in all: only a cancellation is taken.",
+        "A trade may have 20 changes on their way and 500 instructions in all.",
+        instance="/api/v1/trades/PW67-YW51",
+    ),
+    "IDEMPOTENCY_KEY_BUSY": ErrorSpec(
         409,
         "Another call with this key is under way: repeat this one after `Retry-After` seconds.",
         "Another call with this idempotency key has not finished. Repeat this one.",
         headers=("Retry-After",),
     ),
-    "LENGTH_REQUIRED": Told(
+    "LENGTH_REQUIRED": ErrorSpec(
         411,
         "Send a `Content-Length`, no chunks.",
         "Send the body with a Content-Length, not in chunks.",
     ),
-    "REVISION_CHANGED": Told(
+    "REVISION_CHANGED": ErrorSpec(
         412,
         "The trade is not what `If-Match` names any more: read it again, then decide.",
         "The trade is at revision 7 now.",
         instance="/api/v1/trades/PW67-YW51",
     ),
-    "TOO_LARGE": Told(413, "A body has 64 KiB at most.", "The body may have 65536 bytes at most."),
-    "UNSUPPORTED_MEDIA_TYPE": Told(
+    "TOO_LARGE": ErrorSpec(413, "A body has 64 KiB at most.", "The body may have 65536 bytes at most."),
+    "UNSUPPORTED_MEDIA_TYPE": ErrorSpec(
         415, "Send `Content-Type: application/json`.", 'Unsupported media type "text/plain" in request.'
     ),
-    "IDEMPOTENCY_KEY_REUSED": Told(
+    "IDEMPOTENCY_KEY_REUSED": ErrorSpec(
         422,
         "The key stands for another call: take a new one.",
         "The idempotency key stands for another call: method, path or body differ.",
     ),
-    "UNAVAILABLE": Told(
+    "UNAVAILABLE": ErrorSpec(
         503,
-        "Repeat the call after `Retry-After` seconds, with the same key. There is no other 5xx.",
+        "Repeat the call after `Retry-After` seconds, with the same key. There is no 5xx but 503.",
         "The service is busy or restarting. Try again.",
         headers=("Retry-After",),
+    ),
+    "TRADE_BUSY": ErrorSpec(
+        503,
+        "Another call, or a report of the exchange, is changing this trade: repeat the call after `Retry-After` "
+        "seconds, with the same key.",
+        "The trade is being changed by somebody else. Repeat this call.",
+        headers=("Retry-After",),
+        instance="/api/v1/trades/PW67-YW51",
     ),
 }
 """Every code of a problem."""

@@ -1,4 +1,4 @@
-"""How our own classes are described in OpenAPI 3.1: shapes and their fields, answers, problems, the token."""
+"""Extensions of drf-spectacular (OpenAPI 3.1) for our serializers, fields, responses, problems and the token."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,77 +14,86 @@ from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, O
 from rest_framework import serializers
 
 from brokerage.api.codes import PROBLEMS
-from brokerage.api.fields import Matching, OneOf, Text, WholeNumber, YesNo
-from brokerage.api.problems import CONTENT_TYPE, KINDS
-from brokerage.api.responses import UUID, ProblemAnswer, listed
-from brokerage.api.times import Moment
+from brokerage.api.problems import CONTENT_TYPE, STATUSES
+from brokerage.api.responses import UUID, ProblemResponse, bullet_list
+from brokerage.api.serializers import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictRegexField,
+    TimestampField,
+)
 
 Json = dict[str, Any]
 Field = serializers.Field[Any, Any, Any, Any]
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
-_MEANINGS_OF_HEADERS = {
+_HEADER_MEANINGS = {
     "WWW-Authenticate": "How to log in: with a token.",
     "Allow": "The methods that the address has.",
     "Retry-After": "Seconds to wait before the call is repeated.",
 }
 
 
-# --- What comes in: from the very fields that validate it ------------------------------------------------------------
+# --- Requests: from the very fields that validate them ---------------------------------------------------------------
 
 
 def schema_of(field: Field) -> Json:
-    """The JSON Schema of what one of our fields takes."""
+    """Return the JSON Schema of what one of our fields takes."""
     match field:
-        case WholeNumber():
-            return {"type": "integer", "format": "int64", "minimum": field.least, "maximum": field.most}
-        case YesNo():
+        case StrictIntegerField():
+            return {"type": "integer", "format": "int64", "minimum": field.min_value, "maximum": field.max_value}
+        case StrictBooleanField():
             return {"type": "boolean"}
-        case OneOf():
+        case StrictChoiceField():
             return {"type": "string", "enum": field.choices}
-        case Matching():
-            return {"type": "string", "pattern": f"^{field.pattern.pattern}$"} | field.also
-        case Moment():
+        case StrictRegexField():
+            return {"type": "string", "pattern": f"^{field.pattern.pattern}$"} | field.extra_schema
+        case TimestampField():
             return {"type": "string", "format": "date-time"}
-        case Text():
+        case StrictCharField():
             pattern = rf"^(?!\s*$)[^{_CONTROL}]+$" if field.printable else r"\S"
-            return {"type": "string", "minLength": 1, "maxLength": field.most, "pattern": pattern}
-    raise TypeError(f"no description for {field!r}")
+            return {"type": "string", "minLength": 1, "maxLength": field.max_length, "pattern": pattern}
+    raise TypeError(f"no schema for {field!r}")
 
 
-class _WhatComesIn(OpenApiSerializerFieldExtension):
-    target_class = "brokerage.api.fields.Text"
+class _StrictCharField(OpenApiSerializerFieldExtension):
+    target_class = "brokerage.api.serializers.StrictCharField"
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Direction) -> Json:
         return schema_of(self.target)
 
 
-class _WholeNumber(_WhatComesIn):
-    target_class = "brokerage.api.fields.WholeNumber"
+class _StrictIntegerField(_StrictCharField):
+    target_class = "brokerage.api.serializers.StrictIntegerField"
 
 
-class _YesNo(_WhatComesIn):
-    target_class = "brokerage.api.fields.YesNo"
+class _StrictBooleanField(_StrictCharField):
+    target_class = "brokerage.api.serializers.StrictBooleanField"
 
 
-class _Shape(OpenApiSerializerExtension):
-    """A body or a query: nothing but its fields. What a shape demands beyond them it says itself, in `also`."""
+class _StrictSerializer(OpenApiSerializerExtension):
+    """A body or a query: nothing but its fields, and what `extra_schema` demands beyond them."""
 
-    target_class = "brokerage.api.fields.Shape"
+    target_class = "brokerage.api.serializers.StrictSerializer"
     match_subclasses = True
+
+    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str | None:
+        return self.target.component or None
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Json:
         schema = _own_schema(self.target, auto_schema, direction)
-        also: Json = self.target.also
-        return schema | {"additionalProperties": False} | also
+        extra: Json = self.target.extra_schema
+        return schema | {"additionalProperties": False} | extra
 
 
-# --- What goes out ---------------------------------------------------------------------------------------------------
+# --- Responses -------------------------------------------------------------------------------------------------------
 
 
-class _Shown(OpenApiSerializerFieldExtension):
-    target_class = "brokerage.api.responses.Shown"
+class _ResponseField(OpenApiSerializerFieldExtension):
+    target_class = "brokerage.api.responses.ResponseField"
 
     def get_name(self) -> str | None:
         return self.target.component or None
@@ -93,84 +102,86 @@ class _Shown(OpenApiSerializerFieldExtension):
         return dict(self.target.schema)
 
 
-class _Answer(OpenApiSerializerExtension):
-    target_class = "brokerage.api.responses.Answer"
+class _ResponseSerializer(OpenApiSerializerExtension):
+    target_class = "brokerage.api.responses.ResponseSerializer"
     match_subclasses = True
 
     def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
-        return type(self.target).__name__.removesuffix("Answer")
+        return type(self.target).__name__.removesuffix("Response")
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Json:
         return _own_schema(self.target, auto_schema, direction)
 
 
 def _own_schema(target: serializers.Serializer[Any], auto_schema: AutoSchema, direction: Direction) -> Json:
-    """What drf-spectacular makes of the fields; described by the class's own docstring, not by that of its base."""
+    """Return drf-spectacular's schema of the fields, described by the class's own docstring, never by its base's."""
     schema: Json = auto_schema._map_serializer(target, direction, bypass_extensions=True)
     if not type(target).__doc__:
         schema.pop("description", None)
     return schema
 
 
-def shown(answer: Any, meaning: str, *examples: OpenApiExample) -> OpenApiResponse:
-    """A success: what is answered and what that means."""
-    return OpenApiResponse(answer, meaning, list(examples))
+def success_response(serializer: Any, meaning: str, *examples: OpenApiExample) -> OpenApiResponse:
+    """Describe a success: what is returned and what that means."""
+    return OpenApiResponse(serializer, meaning, list(examples))
 
 
-def example(name: str, value: Any, description: str = "") -> OpenApiExample:
+def response_example(name: str, value: Any, description: str = "") -> OpenApiExample:
     return OpenApiExample(name, value=value, description=description, response_only=True)
 
 
-def asked_example(name: str, value: Any, description: str = "") -> OpenApiExample:
+def request_example(name: str, value: Any, description: str = "") -> OpenApiExample:
     return OpenApiExample(name, value=value, description=description, request_only=True)
 
 
-def header(name: str, schema: Json, meaning: str, *, on: Sequence[int], required: bool = True) -> OpenApiParameter:
-    """A header of the answers with these statuses."""
+def response_header(
+    name: str, schema: Json, meaning: str, *, on: Sequence[int], required: bool = True
+) -> OpenApiParameter:
+    """Describe a header of the responses with these statuses."""
     return OpenApiParameter(
         name, schema, OpenApiParameter.HEADER, description=meaning, required=required, response=list(on)
     )
 
 
-def asked_header(name: str, field: Field, meaning: str) -> OpenApiParameter:
-    """A header of the call, of the shape of `field`."""
+def request_header(name: str, field: Field, meaning: str) -> OpenApiParameter:
+    """Describe a header of the call, validated by `field`."""
     return OpenApiParameter(name, schema_of(field), OpenApiParameter.HEADER, description=meaning)
 
 
 # --- Problems --------------------------------------------------------------------------------------------------------
 
 ANYWHERE = ("BAD_REQUEST", "LENGTH_REQUIRED", "UNAVAILABLE")
-"""What any call may be answered, whatever it is about."""
+"""The codes that any call can return, whatever it is about."""
 
 WITH_BODY = ("INVALID", "TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
-"""What a call with a body may be answered beside."""
+"""The codes that a call with a body can return beside."""
 
 
-class Refused(OpenApiResponse):
-    """A problem of one status, with the codes that this call can answer."""
+class OpenApiProblem(OpenApiResponse):
+    """A problem of one status, with the codes that a call can return."""
 
     def __init__(self, status: int, codes: Sequence[str]) -> None:
         meanings = {code: PROBLEMS[code].meaning for code in codes}
-        super().__init__(ProblemAnswer, listed(meanings) if len(codes) > 1 else meanings[codes[0]])
+        super().__init__(ProblemResponse, bullet_list(meanings) if len(codes) > 1 else meanings[codes[0]])
         self.status, self.codes = status, codes
 
 
-def refused(*codes: str) -> dict[int, Refused]:
-    """The problems that a call can answer, by status: these codes, and those of any call."""
+def problem_responses(*codes: str) -> dict[int, OpenApiProblem]:
+    """Describe the problems that a call can return, by status: these codes, and those of any call."""
     by_status: dict[int, list[str]] = {}
-    for code, told in PROBLEMS.items():
+    for code, spec in PROBLEMS.items():
         if code in (*codes, *ANYWHERE):
-            by_status.setdefault(told.status, []).append(code)
-    return {status: Refused(status, found) for status, found in by_status.items()}
+            by_status.setdefault(spec.status, []).append(code)
+    return {status: OpenApiProblem(status, found) for status, found in by_status.items()}
 
 
-class Description(AutoSchema):
-    """Writes each problem once, as a component that calls refer to, and says that every answer names its request."""
+class ProblemSchema(AutoSchema):
+    """Writes each problem once, as a component that calls refer to, and gives every response its `X-Request-Id`."""
 
     def _get_response_for_code(
         self, serializer: Any, status_code: str, media_types: Any = None, direction: Direction = "response"
     ) -> Json:
-        if not isinstance(serializer, Refused):
+        if not isinstance(serializer, OpenApiProblem):
             found: Json = super()._get_response_for_code(  # type: ignore[no-untyped-call]  # drf-spectacular's own
                 serializer, status_code, media_types, direction
             )
@@ -178,23 +189,23 @@ class Description(AutoSchema):
         name = "Or".join(code.title().replace("_", "") for code in serializer.codes)
         return self._component(ResolvedComponent.RESPONSE, name, self._problem(serializer))
 
-    def _problem(self, refusal: Refused) -> Json:
-        common: Json = self.resolve_serializer(ProblemAnswer, "response").ref
-        these = {"status": {"const": refusal.status}, "code": {"enum": list(refusal.codes)}}
+    def _problem(self, problem: OpenApiProblem) -> Json:
+        common: Json = self.resolve_serializer(ProblemResponse, "response").ref
+        narrowed = {"status": {"const": problem.status}, "code": {"enum": list(problem.codes)}}
         return {
-            "description": refusal.description,
-            "headers": self._headers(_headers_of(refusal.codes)),
+            "description": problem.description,
+            "headers": self._headers(_headers_of(problem.codes)),
             "content": {
                 CONTENT_TYPE: {
-                    "schema": {"allOf": [common, {"properties": these}]},
-                    "examples": {code: {"value": _problem_example(code)} for code in refusal.codes},
+                    "schema": {"allOf": [common, {"properties": narrowed}]},
+                    "examples": {code: {"value": _problem_example(code)} for code in problem.codes},
                 }
             },
         }
 
     def _headers(self, headers: Json) -> Json:
-        named = {"description": "What the call is named in our logs.", "schema": UUID}
-        return headers | {"X-Request-Id": self._component(ResolvedComponent.HEADER, "X-Request-Id", named)}
+        request_id = {"description": "What the call is named in our logs.", "schema": UUID}
+        return headers | {"X-Request-Id": self._component(ResolvedComponent.HEADER, "X-Request-Id", request_id)}
 
     def _component(self, kind: str, name: str, content: Json) -> Json:
         component = ResolvedComponent(name=name, type=kind, schema=content, object=name)
@@ -206,7 +217,7 @@ def _headers_of(codes: Sequence[str]) -> Json:
     names = dict.fromkeys(name for code in codes for name in PROBLEMS[code].headers)
     return {
         name: {
-            "description": _MEANINGS_OF_HEADERS[name],
+            "description": _HEADER_MEANINGS[name],
             "schema": {"type": "integer"} if name == "Retry-After" else {"type": "string"},
             "required": all(name in PROBLEMS[code].headers for code in codes),
         }
@@ -215,21 +226,21 @@ def _headers_of(codes: Sequence[str]) -> Json:
 
 
 def _problem_example(code: str) -> Json:
-    told = PROBLEMS[code]
+    spec = PROBLEMS[code]
     finding = {"pointer": "/price", "code": "NOT_A_STRING", "detail": "Must be a JSON string."}
     return {
         "type": "about:blank",
-        "title": KINDS[told.status][0],
-        "status": told.status,
-        "detail": told.detail,
-        "instance": told.instance,
+        "title": STATUSES[spec.status][0],
+        "status": spec.status,
+        "detail": spec.detail,
+        "instance": spec.instance,
         "code": code,
         "errors": [finding] if code == "INVALID" else [],
         "request_id": "01a2053d-f1ce-71fc-9311-08e916e9a64d",
     }
 
 
-# --- Who calls -------------------------------------------------------------------------------------------------------
+# --- Authentication --------------------------------------------------------------------------------------------------
 
 
 class _Token(OpenApiAuthenticationExtension):

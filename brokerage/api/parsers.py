@@ -1,13 +1,20 @@
-"""JSON as the API takes it: UTF-8, at most 64 KiB, no key twice, no NaN, and only text that PostgreSQL can keep."""
+"""JSON in and JSON out.
+
+A body is UTF-8, at most 64 KiB, with no key twice, no NaN, and only text that PostgreSQL can keep. What is returned is
+JSON, whatever `Accept` says.
+"""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import UnreadablePostError
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from brokerage.api.problems import Problem, invalid, pointer_step
 
@@ -15,19 +22,29 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL, which no text of PostgreSQL may hold, and halves of a surrogate pair, which no UTF-8 can hold."""
 
 
+class JSONOnlyNegotiation(DefaultContentNegotiation):
+    """Picks the one renderer there is: nobody is refused for an `Accept` header, as RFC 9110 (12.5.1) allows."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, Any]:
+        first, *_ = renderers
+        return first, first.media_type
+
+
 class StrictJSONParser(BaseParser):
     """Reads a body of JSON. Numbers stay what they were written as: it is for the fields to refuse a float."""
 
     media_type = "application/json"
-    limit = 64 * 1024
+    max_bytes = 64 * 1024
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         try:
-            raw = stream.read(self.limit + 1)
+            raw = stream.read(self.max_bytes + 1)
         except UnreadablePostError:
             raise ParseError("The body did not arrive whole.") from None
-        if len(raw) > self.limit:
-            raise Problem(413, detail=f"The body may have {self.limit} bytes at most.")
+        if len(raw) > self.max_bytes:
+            raise Problem(413, detail=f"The body may have {self.max_bytes} bytes at most.")
         data = _load(raw)
         _refuse_unstorable(data)
         return data
@@ -35,7 +52,7 @@ class StrictJSONParser(BaseParser):
 
 def _load(raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_refuse_key_twice)
     except UnicodeDecodeError:
         raise ParseError("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -46,11 +63,11 @@ def _load(raw: bytes) -> Any:
         raise ParseError("A number in the body is too long.") from None
 
 
-def _no_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ParseError(f"The body is not JSON: {name} is no value.")
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ParseError("A name stands twice in one object.")

@@ -1,22 +1,22 @@
-"""How logging in, and the description itself, are described."""
+"""OpenAPI of log-in and log-out, and of the document itself."""
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from brokerage.api.documentation import InFormat
-from brokerage.api.fields import Nothing
-from brokerage.api.openapi import WITH_BODY, asked_example, example, refused, shown
-from brokerage.api.responses import MOMENT, TEXT, WHOLE, Answer, Shown
-from brokerage.api.sessions import Credentials
+from brokerage.api.docs import FormatQuery
+from brokerage.api.openapi import WITH_BODY, problem_responses, request_example, response_example, success_response
+from brokerage.api.responses import INTEGER, STRING, TIMESTAMP, ResponseField, ResponseSerializer
+from brokerage.api.serializers import EmptyBodySerializer
+from brokerage.api.sessions import CredentialsSerializer
 
 
-class SessionAnswer(Answer):
+class SessionResponse(ResponseSerializer):
     """The token of one device."""
 
-    token = Shown(TEXT, "Goes into every other call as `Authorization: Token …`. It is shown this once.")
-    expires_at = Shown(MOMENT, "When it stops being good; null if never.", null=True)
-    trader_id = Shown(
-        WHOLE, "Whose money and shares the user acts for; null for staff, who name the trader.", null=True
+    token = ResponseField(STRING, "Goes into every other call as `Authorization: Token …`. It is shown this once.")
+    expires_at = ResponseField(TIMESTAMP, "When it stops being good; null if never.", null=True)
+    trader_id = ResponseField(
+        INTEGER, "Whose money and shares the user acts for; null for staff, who name the trader.", null=True
     )
 
 
@@ -25,7 +25,7 @@ _SESSION = {
     "expires_at": "2026-12-22T10:15:30.123456Z",
     "trader_id": 1001,
 }
-_ENDED = refused(*WITH_BODY, "NOT_AUTHENTICATED")
+_LOGOUT_PROBLEMS = problem_responses(*WITH_BODY, "NOT_AUTHENTICATED")
 
 login = extend_schema_view(
     post=extend_schema(
@@ -33,11 +33,11 @@ login = extend_schema_view(
         tags=["Session"],
         summary="Log in",
         description="A new token for this device. Unknown user, wrong password and inactive user are one answer.",
-        request=Credentials,
-        examples=[asked_example("Alice", {"username": "alice", "password": "demo"})],
+        request=CredentialsSerializer,
+        examples=[request_example("Alice", {"username": "alice", "password": "demo"})],
         responses={
-            200: shown(SessionAnswer, "Logged in.", example("A trader", _SESSION)),
-            **refused(*WITH_BODY, "BAD_CREDENTIALS"),
+            200: success_response(SessionResponse, "Logged in.", response_example("A trader", _SESSION)),
+            **problem_responses(*WITH_BODY, "BAD_CREDENTIALS"),
         },
     )
 )
@@ -48,8 +48,8 @@ logout = extend_schema_view(
         tags=["Session"],
         summary="Log out",
         description="This device's token is worth nothing any more.",
-        request=Nothing,
-        responses={204: shown(None, "Logged out."), **_ENDED},
+        request=EmptyBodySerializer,
+        responses={204: success_response(None, "Logged out."), **_LOGOUT_PROBLEMS},
     )
 )
 
@@ -59,32 +59,32 @@ logout_all = extend_schema_view(
         tags=["Session"],
         summary="Log out everywhere",
         description="The tokens of all the user's devices are worth nothing any more.",
-        request=Nothing,
-        responses={204: shown(None, "Logged out."), **_ENDED},
+        request=EmptyBodySerializer,
+        responses={204: success_response(None, "Logged out."), **_LOGOUT_PROBLEMS},
     )
 )
 
-description = extend_schema_view(
+openapi_document = extend_schema_view(
     get=extend_schema(
         operation_id="getDescription",
         tags=["Description"],
         summary="This description",
         description="OpenAPI 3.1, in the form that `format`, or else the header `Accept`, asks for; else YAML.",
-        parameters=[InFormat],
+        parameters=[FormatQuery],
         responses={
-            (200, "application/yaml"): shown(OpenApiTypes.OBJECT, "The description."),
-            (200, "application/json"): shown(OpenApiTypes.OBJECT, "The description."),
-            **refused("INVALID"),
+            (200, "application/yaml"): success_response(OpenApiTypes.OBJECT, "The description."),
+            (200, "application/json"): success_response(OpenApiTypes.OBJECT, "The description."),
+            **problem_responses("INVALID"),
         },
     )
 )
 
-page = extend_schema_view(
+docs_page = extend_schema_view(
     get=extend_schema(
         operation_id="getPage",
         tags=["Description"],
         summary="This description as a page",
         description="To read, and to try calls. It loads nothing from any other host.",
-        responses={(200, "text/html"): shown(OpenApiTypes.STR, "The page."), **refused()},
+        responses={(200, "text/html"): success_response(OpenApiTypes.STR, "The page."), **problem_responses()},
     )
 )

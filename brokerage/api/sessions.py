@@ -1,4 +1,4 @@
-"""Logging in and out: a token per device, and whose money a caller acts for."""
+"""Log-in and log-out: a token per device."""
 
 from typing import Any
 
@@ -9,31 +9,30 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from brokerage.api.callers import known
-from brokerage.api.fields import Nothing, Shape, Text
+from brokerage.api.permissions import authenticated
 from brokerage.api.problems import Problem
-from brokerage.api.times import rfc3339
+from brokerage.api.serializers import EmptyBodySerializer, StrictCharField, StrictSerializer, rfc3339
 from brokerage.models import User
 from brokerage.observability.auth_log import log_login, log_logout
 
 
-class Credentials(Shape):
+class CredentialsSerializer(StrictSerializer):
     """Who logs in."""
 
-    username = Text(most=150)
-    password = Text(most=1024, printable=False)
+    username = StrictCharField(max_length=150)
+    password = StrictCharField(max_length=1024, printable=False)
 
 
-class Login(APIView):
+class LoginView(APIView):
     """POST: a new token for this device. Unknown user, wrong password and inactive user are one answer."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
     def post(self, request: Request) -> Response:
-        given = Credentials.read(request.data)
+        credentials = CredentialsSerializer.read(request.data)
         # Also hashes the password of a user who does not exist: the time it takes tells nobody who does.
-        user = authenticate(request, **given)
+        user = authenticate(request, **credentials)
         if user is None:
             raise Problem(401, code="BAD_CREDENTIALS", detail="The username or the password is wrong.")
         session = open_session(user)
@@ -41,28 +40,28 @@ class Login(APIView):
         return Response(session)
 
 
-class Logout(APIView):
+class LogoutView(APIView):
     """POST: this device's token is worth nothing any more."""
 
     def post(self, request: Request) -> Response:
-        Nothing.read(request.data)
+        EmptyBodySerializer.read(request.data)
         request.auth.delete()
-        log_logout(known(request.user).pk)
+        log_logout(authenticated(request.user).pk)
         return Response(status=204)
 
 
-class LogoutAll(APIView):
+class LogoutAllView(APIView):
     """POST: the same for every device of the user."""
 
     def post(self, request: Request) -> Response:
-        Nothing.read(request.data)
+        EmptyBodySerializer.read(request.data)
         AuthToken.objects.filter(user=request.user).delete()
-        log_logout(known(request.user).pk)
+        log_logout(authenticated(request.user).pk)
         return Response(status=204)
 
 
 def open_session(user: User) -> dict[str, Any]:
-    """Make a token for `user`, and take those that have expired out of the way."""
+    """Make a token for `user`, and delete those that have expired. Return it as the log-in does."""
     AuthToken.objects.filter(user=user, expiry__lte=timezone.now()).delete()
-    known, token = AuthToken.objects.create(user=user)
-    return {"token": token, "expires_at": rfc3339(known.expiry), "trader_id": user.trader_id}
+    session, token = AuthToken.objects.create(user=user)
+    return {"token": token, "expires_at": rfc3339(session.expiry), "trader_id": user.trader_id}

@@ -1,29 +1,30 @@
-"""Set-based statements for the hot paths: one per batch, their text made once."""
+"""Set-based statements for the hot paths: one per batch, their text made once.
+
+They take no locks of their own: what they write was locked before (`brokerage.db.locks`), or is new.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.db import DatabaseError, connection, models
 
-from brokerage.db.transactions import transaction_required
-
 M = TypeVar("M", bound=models.Model)
 
+if TYPE_CHECKING:  # Django's fields are generic in the stubs only
+    Field = models.Field[Any, Any]
 
-def fetch_many(model: type[M], *, by: str, values: Collection[Any], order: Sequence[str]) -> list[M]:
+
+def fetch_many(model: type[M], *, by: str, values: Collection[Any], order: tuple[str, ...]) -> list[M]:
     """Read the rows whose column `by` is one of `values`, in order; as a queryset would, without composing SQL."""
     if not values:
         return []
-    field = field_of(model, by)
-    columns = ", ".join(f"t.{column_name(field_of(model, name))}" for name in order)
-    sql = f"{select_statement(model)} WHERE t.{column_name(field)} = ANY(%s::{base_type(field)}[]) ORDER BY {columns}"
-    return list(model._default_manager.raw(sql, [list(values)]))
+    return list(model._default_manager.raw(select_statement(model, by, order), [list(values)]))
 
 
-@transaction_required
 def update_many(
     model: type[models.Model], *, key: Sequence[str], columns: Sequence[str], rows: Collection[Sequence[Any]]
 ) -> None:
@@ -36,14 +37,13 @@ def update_many(
         return
     if len({tuple(row[: len(key)]) for row in rows}) != len(rows):
         raise ValueError(f"{model.__name__}: a key twice in one set-based update")
-    fields = [field_of(model, name) for name in (*key, *columns)]
+    statement = _update(model, tuple(key), tuple(columns))
     with connection.cursor() as cursor:
-        cursor.execute(_update(model, tuple(key), tuple(columns)), _columnwise(fields, rows))
+        cursor.execute(statement.sql, statement.arrays(rows))
         if cursor.rowcount != len(rows):
             raise DatabaseError(f"{model.__name__}: {cursor.rowcount} rows written, {len(rows)} expected")
 
 
-@transaction_required
 def insert_many(objects: Sequence[models.Model]) -> None:
     """Insert many objects of one model in order: `INSERT … SELECT FROM unnest(…)`.
 
@@ -51,77 +51,82 @@ def insert_many(objects: Sequence[models.Model]) -> None:
     """
     if not objects:
         return
-    model = type(objects[0])
-    fields = _insertable(model)
-    rows = [[getattr(item, field.attname) for field in fields] for item in objects]
+    statement = _insert(type(objects[0]))
+    rows = [[getattr(item, field.attname) for field in statement.fields] for item in objects]
     with connection.cursor() as cursor:
-        cursor.execute(_insert(model), _columnwise(fields, rows))
+        cursor.execute(statement.sql, statement.arrays(rows))
         if cursor.description:
             for item, (number,) in zip(objects, cursor.fetchall(), strict=True):
                 item.pk = number
 
 
-@cache
-def select_statement(model: type[models.Model]) -> str:
-    columns = ", ".join(f"t.{column_name(field)}" for field in model._meta.concrete_fields)
-    return f"SELECT {columns} FROM {_table(model)} AS t"  # noqa: S608  (names come from the model)
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement over `unnest(…)`, and the columns whose values it takes, an array for each."""
+
+    sql: str
+    fields: tuple[Field, ...]
+
+    def arrays(self, rows: Collection[Sequence[Any]]) -> list[list[Any]]:
+        """Turn rows into one array per column, each value as the database takes it."""
+        columns = zip(*rows, strict=True)
+        return [
+            [field.get_db_prep_save(value, connection) for value in column]
+            for field, column in zip(self.fields, columns, strict=True)
+        ]
 
 
 @cache
-def _update(model: type[models.Model], key: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    fields = [field_of(model, name) for name in (*key, *columns)]
-    values = list(enumerate(fields))
+def select_statement(model: type[models.Model], by: str, order: tuple[str, ...], suffix: str = "") -> str:
+    """Return the SELECT of all columns of the rows whose column `by` is in an array, the only parameter."""
+    columns = ", ".join(f"t.{_name(field)}" for field in model._meta.concrete_fields)
+    field, ordered = _field(model, by), ", ".join(f"t.{_name(_field(model, name))}" for name in order)
+    table = connection.ops.quote_name(model._meta.db_table)
     return (
-        f"UPDATE {_table(model)} AS t"  # noqa: S608  (names come from the model, values are parameters)
-        f" SET {', '.join(f'{column_name(field)} = v.c{i}' for i, field in values[len(key) :])}"
-        f" FROM {_unnest(fields)}"
-        f" WHERE {' AND '.join(f't.{column_name(field)} = v.c{i}' for i, field in values[: len(key)])}"
+        f"SELECT {columns} FROM {table} AS t"  # noqa: S608  (names come from the model)
+        f" WHERE t.{_name(field)} = ANY(%s::{_array_type(field)}[]) ORDER BY {ordered}{suffix}"
     )
 
 
 @cache
-def _insert(model: type[models.Model]) -> str:
-    fields = _insertable(model)
-    columns = ", ".join(map(column_name, fields))
-    sql = f"INSERT INTO {_table(model)} ({columns}) SELECT * FROM {_unnest(fields)}"  # noqa: S608
+def _update(model: type[models.Model], key: tuple[str, ...], columns: tuple[str, ...]) -> _Statement:
+    fields = tuple(_field(model, name) for name in (*key, *columns))
+    values = list(enumerate(fields))
+    sql = (
+        f"UPDATE {connection.ops.quote_name(model._meta.db_table)} AS t"  # noqa: S608  (values are parameters)
+        f" SET {', '.join(f'{_name(field)} = v.c{i}' for i, field in values[len(key) :])}"
+        f" FROM {_unnest(fields)}"
+        f" WHERE {' AND '.join(f't.{_name(field)} = v.c{i}' for i, field in values[: len(key)])}"
+    )
+    return _Statement(sql, fields)
+
+
+@cache
+def _insert(model: type[models.Model]) -> _Statement:
+    fields = tuple(field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))
+    table, columns = connection.ops.quote_name(model._meta.db_table), ", ".join(map(_name, fields))
+    sql = f"INSERT INTO {table} ({columns}) SELECT * FROM {_unnest(fields)}"  # noqa: S608
     key = model._meta.pk
-    return f"{sql} RETURNING {column_name(key)}" if isinstance(key, models.AutoField) else sql
+    return _Statement(f"{sql} RETURNING {_name(key)}" if isinstance(key, models.AutoField) else sql, fields)
 
 
-def _insertable(model: type[models.Model]) -> list[models.Field[Any, Any]]:
-    return [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
-
-
-def _unnest(fields: Sequence[models.Field[Any, Any]]) -> str:
-    arrays = ", ".join(f"%s::{base_type(field)}[]" for field in fields)
+def _unnest(fields: Sequence[Field]) -> str:
+    arrays = ", ".join(f"%s::{_array_type(field)}[]" for field in fields)
     return f"unnest({arrays}) AS v({', '.join(f'c{i}' for i in range(len(fields)))})"
 
 
-def _columnwise(fields: Sequence[models.Field[Any, Any]], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """Turn rows into one array per column, each value as the database takes it."""
-    columns = zip(*rows, strict=True)
-    return [
-        [field.get_db_prep_save(value, connection) for value in column]
-        for field, column in zip(fields, columns, strict=True)
-    ]
-
-
-def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+def _field(model: type[models.Model], name: str) -> Field:
     field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     if not isinstance(field, models.Field):
         raise TypeError(f"{model.__name__}.{name} is no column")
     return field
 
 
-def _table(model: type[models.Model]) -> str:
-    return connection.ops.quote_name(model._meta.db_table)
-
-
-def column_name(field: models.Field[Any, Any]) -> str:
+def _name(field: Field) -> str:
     return connection.ops.quote_name(cast("str", field.column))  # None only of fields that are not concrete
 
 
-def base_type(field: models.Field[Any, Any]) -> str:
-    """The column type to cast an array to, without an identity."""
+def _array_type(field: Field) -> str:
+    """Return the column type to cast an array to, without an identity."""
     kind = field.rel_db_type(connection) if field.is_relation else field.db_type(connection)
     return (kind or "text").split(" GENERATED")[0]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar
+from functools import update_wrapper, wraps
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 log = structlog.get_logger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 3
@@ -53,9 +54,42 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 def drop_bad_connection(error: BaseException) -> None:
     """After a failure: let the next query open a new connection if this one is lost, or leads to a standby."""
+    if connection.in_atomic_block:
+        return  # within a transaction nothing can be replaced: whoever opened it will see to it
     if sqlstate_of(error) == _READ_ONLY:
         connection.close()
     connection.close_if_unusable_or_obsolete()
+
+
+class _DurableTransaction(Generic[P, T]):
+    """A function that opens its own transaction; see `opens_transaction`."""
+
+    def __init__(self, function: Callable[P, T]) -> None:
+        self.joined = function
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                with transaction.atomic(durable=True):
+                    return self.joined(*args, **kwargs)
+            except (DatabaseError, InterfaceError) as error:
+                if attempt == MAX_ATTEMPTS or not is_transient(error):
+                    raise
+                name = self.joined.__name__
+                log.warning("transaction_retried", function=name, attempt=attempt, error=str(error).strip())
+                drop_bad_connection(error)
+                time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311  (jitter, not a secret)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def opens_transaction(function: Callable[P, T]) -> _DurableTransaction[P, T]:
+    """Run a function as one durable transaction, at most three times with jitter when it fails for a transient reason.
+
+    The function must be safe to run any number of times. What is to happen after the commit it leaves to `on_commit`.
+    `function.joined(…)` runs it within the caller's transaction instead.
+    """
+    return _DurableTransaction(function)
 
 
 def retrying(function: Callable[..., T]) -> Callable[..., T]:

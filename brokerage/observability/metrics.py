@@ -98,10 +98,22 @@ exchange_link_up = Gauge(
     multiprocess_mode="mostrecent",
 )
 audit_discrepancies = Gauge(
-    "brokerage_audit_discrepancies", "Discrepancies that the last audit found.", multiprocess_mode="mostrecent"
+    "brokerage_audit_discrepancies",
+    "Discrepancies that the last audit of this scope (full, incremental) found.",
+    ("scope",),
+    multiprocess_mode="mostrecent",
 )
 audit_finished = Gauge(
-    "brokerage_audit_finished_timestamp_seconds", "When the last audit finished.", multiprocess_mode="mostrecent"
+    "brokerage_audit_finished_timestamp_seconds",
+    "When the last audit of this scope finished.",
+    ("scope",),
+    multiprocess_mode="mostrecent",
+)
+audit_duration = Gauge(
+    "brokerage_audit_duration_seconds",
+    "How long the last audit of this scope took.",
+    ("scope",),
+    multiprocess_mode="mostrecent",
 )
 
 # --- State of the database, read at the scrape -----------------------------------------------------------------------

@@ -1,52 +1,61 @@
-"""How the calls about shares are described."""
+"""OpenAPI of the calls about shares."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from brokerage.api.callers import OfTrader
-from brokerage.api.openapi import example, refused, shown
-from brokerage.api.responses import MOMENT, TEXT, UUID, WHOLE, Answer, PageAnswer, Shown, coded
-from holdings.api.views import EntryFilters
+from brokerage.api.openapi import problem_responses, response_example, success_response
+from brokerage.api.pagination import JournalQuery
+from brokerage.api.responses import (
+    INTEGER,
+    STRING,
+    TIMESTAMP,
+    UUID,
+    PageResponse,
+    ResponseField,
+    ResponseSerializer,
+    enum_of,
+)
+from brokerage.api.serializers import TraderQuery
 from holdings.models import Kind
 
 
-class HoldingAnswer(Answer):
+class HoldingResponse(ResponseSerializer):
     """What a trader has of one share."""
 
-    symbol = Shown(TEXT)
-    quantity = Shown(WHOLE, "All of it, what is blocked and what is lent included.")
-    blocked = Shown(WHOLE, "The part of the quantity that open trades hold.")
-    available = Shown(WHOLE, "The rest: what may be blocked or withdrawn.")
-    short = Shown(WHOLE, "What the house has lent; part of the quantity.")
+    symbol = ResponseField(STRING)
+    quantity = ResponseField(INTEGER, "All of it, what is blocked and what is lent included.")
+    blocked = ResponseField(INTEGER, "The part of the quantity that open trades hold.")
+    available = ResponseField(INTEGER, "The rest: what may be blocked or withdrawn.")
+    short = ResponseField(INTEGER, "What the house has lent; part of the quantity.")
 
 
-class HoldingsAnswer(Answer):
+class HoldingsResponse(ResponseSerializer):
     """What a trader has, by symbol."""
 
-    results = HoldingAnswer(many=True)
+    results = HoldingResponse(many=True)
 
 
-class HoldingEntryAnswer(Answer):
+class HoldingEntryResponse(ResponseSerializer):
     """One movement of one holding, and how it left it."""
 
-    entry_id = Shown(WHOLE, "Rises with every movement of the holding.")
-    symbol = Shown(TEXT)
-    kind = Shown(coded({kind.value: str(kind.label) for kind in Kind}))
-    amount = Shown(WHOLE, "Change of the quantity.")
-    blocked_change = Shown(WHOLE, "Change of what is blocked.")
-    short_change = Shown(WHOLE, "Change of what is lent.")
-    quantity_after = Shown(WHOLE)
-    blocked_after = Shown(WHOLE)
-    short_after = Shown(WHOLE)
-    trade_id = Shown(UUID, "The trade it was for; null if for none.", null=True)
-    execution = Shown(TEXT, "The execution that it settles; null if none.", null=True)
-    note = Shown(TEXT, "What staff wrote beside it; often empty.")
-    at = Shown(MOMENT)
+    entry_id = ResponseField(INTEGER, "Rises with every movement of the holding.")
+    symbol = ResponseField(STRING)
+    kind = ResponseField(enum_of({kind.value: str(kind.label) for kind in Kind}))
+    amount = ResponseField(INTEGER, "Change of the quantity.")
+    blocked_change = ResponseField(INTEGER, "Change of what is blocked.")
+    short_change = ResponseField(INTEGER, "Change of what is lent.")
+    quantity_after = ResponseField(INTEGER)
+    blocked_after = ResponseField(INTEGER)
+    short_after = ResponseField(INTEGER)
+    trade_id = ResponseField(UUID, "The trade it was for; null if for none.", null=True)
+    execution = ResponseField(STRING, "The execution that it settles; null if none.", null=True)
+    note = ResponseField(STRING, "What staff wrote beside it; often empty.")
+    at = ResponseField(TIMESTAMP)
 
 
-class HoldingEntryPageAnswer(PageAnswer):
+class HoldingEntryPageResponse(PageResponse):
     """A page of the journal of all holdings, newest first."""
 
-    results = HoldingEntryAnswer(many=True)
+    results = HoldingEntryResponse(many=True)
 
 
 HOLDING = {"symbol": "INFY", "quantity": 1000, "blocked": 6, "available": 994, "short": 0}
@@ -66,7 +75,7 @@ ENTRY = {
     "at": "2026-11-22T21:51:15.541063Z",
 }
 _PAGE = {"results": [ENTRY], "next": None, "previous": None}
-_REFUSED = refused("INVALID", "NOT_AUTHENTICATED", "NOT_ALLOWED")
+_PROBLEMS = problem_responses("INVALID", "NOT_AUTHENTICATED", "NOT_ALLOWED")
 
 holdings = extend_schema_view(
     get=extend_schema(
@@ -74,12 +83,14 @@ holdings = extend_schema_view(
         tags=["Shares"],
         summary="The holdings",
         description="What the trader has in shares, by symbol. Staff name the trader.",
-        parameters=[OfTrader],
+        parameters=[TraderQuery],
         responses={
-            200: shown(
-                HoldingsAnswer, "The holdings as they are now.", example("While a sell is open", {"results": [HOLDING]})
+            200: success_response(
+                HoldingsResponse,
+                "The holdings as they are now.",
+                response_example("While a sell is open", {"results": [HOLDING]}),
             ),
-            **_REFUSED,
+            **_PROBLEMS,
         },
     )
 )
@@ -90,10 +101,12 @@ entries = extend_schema_view(
         tags=["Shares"],
         summary="The journal of the holdings",
         description="Every movement of the shares, newest first. Staff name the trader.",
-        parameters=[EntryFilters],
+        parameters=[JournalQuery],
         responses={
-            200: shown(HoldingEntryPageAnswer, "A page of the journal.", example("A fill that arrived", _PAGE)),
-            **_REFUSED,
+            200: success_response(
+                HoldingEntryPageResponse, "A page of the journal.", response_example("A fill that arrived", _PAGE)
+            ),
+            **_PROBLEMS,
         },
     )
 )

@@ -6,36 +6,32 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from brokerage.api.callers import OfTrader, trader_for
-from brokerage.api.paging import PagedByNumber, page
-from brokerage.api.times import rfc3339
+from brokerage.api.pagination import JournalQuery, paginate
+from brokerage.api.permissions import resolve_trader_id
+from brokerage.api.serializers import TraderQuery, rfc3339
 from holdings import selectors
 from holdings.models import Holding, HoldingEntry
-
-
-class EntryFilters(PagedByNumber, OfTrader):
-    pass
 
 
 class HoldingsView(APIView):
     """GET: all holdings, by symbol."""
 
     def get(self, request: Request) -> Response:
-        wanted = OfTrader.read_query(request)
-        holdings = selectors.holdings_of(trader_for(request.user, wanted.get("trader_id")))
-        return Response({"results": [holding_picture(holding) for holding in holdings]})
+        query = TraderQuery.read_query(request)
+        holdings = selectors.holdings_of(resolve_trader_id(request.user, query.get("trader_id")))
+        return Response({"results": [serialize_holding(holding) for holding in holdings]})
 
 
 class HoldingEntriesView(APIView):
     """GET: a page of their journal, newest first."""
 
     def get(self, request: Request) -> Response:
-        wanted = EntryFilters.read_query(request)
-        entries = selectors.entries_of(trader_for(request.user, wanted.pop("trader_id", None)))
-        return Response(page(request, entries, entry_picture, **wanted))
+        query = JournalQuery.read_query(request)
+        entries = selectors.entries_of(resolve_trader_id(request.user, query.pop("trader_id", None)))
+        return Response(paginate(request, entries, serialize_entry, **query))
 
 
-def holding_picture(holding: Holding) -> dict[str, Any]:
+def serialize_holding(holding: Holding) -> dict[str, Any]:
     return {
         "symbol": holding.symbol,
         "quantity": holding.quantity,
@@ -45,7 +41,7 @@ def holding_picture(holding: Holding) -> dict[str, Any]:
     }
 
 
-def entry_picture(entry: HoldingEntry) -> dict[str, Any]:
+def serialize_entry(entry: HoldingEntry) -> dict[str, Any]:
     return {
         "entry_id": entry.pk,
         "symbol": entry.symbol,

@@ -1,4 +1,4 @@
-"""Callers: an `APIClient` that bears the token of a trader, or of staff."""
+"""Clients: an `APIClient` that bears the token of a trader, or of staff."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,24 +9,24 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from brokerage.models import Trader, User
-from tests.api import described
+from tests.api import openapi
 from tests.factories import UserFactory
 
 ORDER = {"symbol": "ACME", "side": "BUY", "quantity": 10, "price": "101.50"}
 
 
 @pytest.fixture(autouse=True)
-def _every_answer_is_as_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test of the API asks, and whatever it is answered, the description promises that answer."""
-    ask = APIClient.request
+def _every_response_is_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare every response that a test of the API receives with the OpenAPI document."""
+    send = APIClient.request
 
-    def ask_and_check(self: APIClient, **call: Any) -> Any:
-        answer = ask(self, **call)
+    def send_and_check(self: APIClient, **call: Any) -> Any:
+        response = send(self, **call)
         if call["PATH_INFO"].startswith("/api/v1/"):
-            described.check(call["REQUEST_METHOD"], call["PATH_INFO"], answer)
-        return answer
+            openapi.check(call["REQUEST_METHOD"], call["PATH_INFO"], response)
+        return response
 
-    monkeypatch.setattr(APIClient, "request", ask_and_check)
+    monkeypatch.setattr(APIClient, "request", send_and_check)
 
 
 def client_of(user: User) -> APIClient:
@@ -72,15 +72,15 @@ def as_auditor(db: None) -> APIClient:
 def place(as_alice: APIClient) -> Callable[..., dict[str, Any]]:
     """Let Alice place a trade; returns it."""
 
-    def ask(**changes: Any) -> dict[str, Any]:
-        answer = as_alice.post("/api/v1/trades", ORDER | changes)
-        assert answer.status_code == 202, answer.content
-        return answer.json()
+    def send(**changes: Any) -> dict[str, Any]:
+        response = as_alice.post("/api/v1/trades", ORDER | changes)
+        assert response.status_code == 202, response.content
+        return response.json()
 
-    return ask
+    return send
 
 
-def pointers(answer: Any) -> dict[str, str]:
-    """The findings of a problem: pointer → code."""
-    assert answer["Content-Type"] == "application/problem+json"
-    return {finding["pointer"]: finding["code"] for finding in answer.json()["errors"]}
+def pointers(response: Any) -> dict[str, str]:
+    """Return the findings of a problem: pointer → code."""
+    assert response["Content-Type"] == "application/problem+json"
+    return {finding["pointer"]: finding["code"] for finding in response.json()["errors"]}

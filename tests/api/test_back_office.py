@@ -58,9 +58,9 @@ class TestTheFirm:
         assert client.get(LIST).status_code == 302
 
 
-def _queries(ask: Callable[[], Any]) -> int:
+def _queries(send: Callable[[], Any]) -> int:
     with CaptureQueriesContext(connection) as captured:
-        assert ask().status_code == 200
+        assert send().status_code == 200
     return len(captured)
 
 

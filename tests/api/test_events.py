@@ -19,13 +19,13 @@ def events(client: APIClient, trade: dict[str, Any], **query: Any) -> Any:
     return client.get(f"{URL}/{trade['trade_id']}/events", query)
 
 
-def test_tells_what_happened_and_what_it_moved(as_alice: APIClient, place: Place, share: Instrument) -> None:
+def test_shows_what_happened_and_what_it_moved(as_alice: APIClient, place: Place, share: Instrument) -> None:
     trade = place(quantity=10, price="100.00")
     steps.run_to_sent()
     steps.tell(steps.report(trade["trade_id"], "0"), steps.fill(trade["trade_id"], 4, "99.50", ExecID="X1"))
-    answer = events(as_alice, trade).json()
-    assert (answer["trade_id"], answer["reference"]) == (trade["trade_id"], trade["reference"])
-    assert [entry["kind"] for entry in answer["results"]] == [
+    response = events(as_alice, trade).json()
+    assert (response["trade_id"], response["reference"]) == (trade["trade_id"], trade["reference"])
+    assert [entry["kind"] for entry in response["results"]] == [
         "NEW_RECEIVED",
         "VALIDATED",
         "BOOKED",
@@ -33,7 +33,7 @@ def test_tells_what_happened_and_what_it_moved(as_alice: APIClient, place: Place
         "EXCHANGE_NEW",
         "EXCHANGE_FILL",
     ]
-    received, _, booked, _, _, filled = answer["results"]
+    received, _, booked, _, _, filled = response["results"]
     assert received["seconds"] is None
     assert booked["seconds"] >= 0
     assert received["at"] == trade["created_at"]
@@ -63,15 +63,15 @@ def test_has_one_entry_per_revision_under_either_name(as_alice: APIClient, place
 
 def test_goes_on_behind_a_revision(as_alice: APIClient, place: Place) -> None:
     trade = place()
-    for quantity in (11, 12):
+    for quantity in (11, 12):  # the second entry about the first of them: it makes way for the next
         as_alice.patch(f"{URL}/{trade['trade_id']}", {"quantity": quantity})
     seen, address = [], f"{URL}/{trade['trade_id']}/events?limit=2"
     while address:
         page = as_alice.get(address).json()
         seen += [entry["revision"] for entry in page["results"]]
         address = page["next"]
-    assert seen == [1, 2, 3]
-    assert events(as_alice, trade, after=3).json()["results"] == []
+    assert seen == [1, 2, 3, 4]
+    assert events(as_alice, trade, after=4).json()["results"] == []
 
 
 def test_is_not_there_for_anybody_else(
@@ -96,9 +96,9 @@ def test_is_not_there_for_anybody_else(
     ],
 )
 def test_refuses_a_query_it_does_not_know(as_alice: APIClient, place: Place, query: dict[str, str], code: str) -> None:
-    answer = events(as_alice, place(), **query)
-    assert answer.status_code == 400
-    assert pointers(answer) == {f"/{next(iter(query))}": code}
+    response = events(as_alice, place(), **query)
+    assert response.status_code == 400
+    assert pointers(response) == {f"/{next(iter(query))}": code}
 
 
 def test_takes_six_queries(as_alice: APIClient, place: Place, django_assert_num_queries: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is ours: never a 5xx, and what is not taken is a problem."""
+"""Whatever is sent, nothing is a 5xx, and what is not taken is a problem."""
 
 import json
 from typing import Any
@@ -45,11 +45,11 @@ def trade(as_alice: APIClient) -> str:
     return as_alice.post("/api/v1/trades", ORDER).json()["trade_id"]
 
 
-def check(answer: Any) -> None:
-    assert answer.status_code < 500, answer.content
-    if answer.status_code >= 400:
-        assert answer["Content-Type"] == "application/problem+json"
-        assert answer.json()["status"] == answer.status_code
+def check(response: Any) -> None:
+    assert response.status_code < 500, response.content
+    if response.status_code >= 400:
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json()["status"] == response.status_code
 
 
 class TestAnything:

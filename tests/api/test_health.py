@@ -1,4 +1,4 @@
-"""What is asked from inside: /livez, /readyz and /metrics."""
+"""What only the inside calls: /livez, /readyz and /metrics."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from brokerage.observability import health
 
 class TestLive:
     def test_without_looking_at_anything(self, stranger: APIClient) -> None:
-        answer = stranger.get("/livez")
-        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        response = stranger.get("/livez")
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.django_db
@@ -39,6 +39,6 @@ class TestReady:
         monkeypatch.setattr(health, "migrations", health._Migrations())
         with monkeypatch.context() as patch:
             patch.setattr(health.MigrationExecutor, "migration_plan", lambda *args: [object()] * 2)
-            answer = stranger.get("/readyz")
-            assert (answer.status_code, answer.json()["detail"]) == (503, "2 migrations are missing.")
+            response = stranger.get("/readyz")
+            assert (response.status_code, response.json()["detail"]) == (503, "2 migrations are missing.")
         assert stranger.get("/readyz").status_code == 200

@@ -1,4 +1,4 @@
-"""The description of the API: valid, whole, and read from the shapes that validate."""
+"""The OpenAPI document: valid, whole, and made of the serializers that validate."""
 
 import json
 import math
@@ -18,17 +18,17 @@ from rest_framework.test import APIClient
 from brokerage.api import codes, problems
 from brokerage.reasons import Code
 from tests.api.conftest import ORDER
-from tests.api.described import METHODS, described, operations, resolved, validator
+from tests.api.openapi import METHODS, document, operations, resolved, validator
 from tests.api.test_fuzz import BODIES, lightly
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "api/v1/"
-OF_THE_CALL = {Code.TRADE_FINISHED, Code.NOTHING_TO_CHANGE, Code.IDEMPOTENCY_KEY_REUSED}
+OF_THE_CALL = {Code.TRADE_FINISHED, Code.NOTHING_TO_CHANGE, Code.TOO_MANY_CHANGES, Code.IDEMPOTENCY_KEY_REUSED}
 FOR_STAFF_ONLY = {Code.CUM_QTY_DIFFERS, Code.ORDER_NOT_KNOWN}
 
 
 def every(node: Any) -> Iterator[dict[str, Any]]:
-    """Every object anywhere in the description."""
+    """Yield every object anywhere in the document."""
     if isinstance(node, dict):
         yield node
     for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
@@ -36,7 +36,7 @@ def every(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def addresses(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Path and method of everything that the house answers."""
+    """Yield path and method of every endpoint."""
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
@@ -49,28 +49,28 @@ def addresses(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]
 
 class TestTheDocument:
     def test_is_valid(self) -> None:
-        assert described()["openapi"] == "3.1.0"
-        validate_schema(described())
-        for node in every(described()):
+        assert document()["openapi"] == "3.1.0"
+        validate_schema(document())
+        for node in every(document()):
             if "schema" in node:
                 Draft202012Validator.check_schema(node["schema"])
-        for schema in described()["components"]["schemas"].values():
+        for schema in document()["components"]["schemas"].values():
             Draft202012Validator.check_schema(schema)
 
     def test_refers_to_nothing_that_is_not_there(self) -> None:
-        references = [node for node in every(described()) if "$ref" in node]
+        references = [node for node in every(document()) if "$ref" in node]
         assert len(references) > 100
         assert all(resolved(node) for node in references)
 
     def test_has_every_address_and_method_and_no_other(self) -> None:
         found = set(addresses(get_resolver().url_patterns))
-        assert ("/api/v1/trades/{spoken}", "patch") in found
+        assert ("/api/v1/trades/{trade_ref}", "patch") in found
         assert {(path, method) for path, method, _ in operations()} == found
 
     def test_names_each_call_once_under_a_tag_that_is_described(self) -> None:
         calls = [operation for _, _, operation in operations()]
         assert len({call["operationId"] for call in calls}) == len(calls)
-        tags = {tag["name"] for tag in described()["tags"]}
+        tags = {tag["name"] for tag in document()["tags"]}
         assert all(set(call["tags"]) <= tags and call["summary"] and call["description"] for call in calls)
 
     def test_says_which_calls_need_a_token(self) -> None:
@@ -79,12 +79,12 @@ class TestTheDocument:
         for _, _, call in operations():
             assert ("security" in call) == (problem_codes(call, "401") == ["NOT_AUTHENTICATED"])
 
-    def test_closes_bodies_and_leaves_answers_open(self) -> None:
+    def test_closes_bodies_and_leaves_responses_open(self) -> None:
         asked = {"Change", "Credentials", "NewTrade", "Nothing"}
-        for name, schema in described()["components"]["schemas"].items():
+        for name, schema in document()["components"]["schemas"].items():
             assert (schema.get("additionalProperties") is False) == (name in asked)
 
-    def test_promises_every_field_of_an_answer(self) -> None:
+    def test_requires_every_field_of_a_response(self) -> None:
         for name in (
             "Trade",
             "TradeRequest",
@@ -95,11 +95,11 @@ class TestTheDocument:
             "Timeline",
             "Problem",
         ):
-            schema = described()["components"]["schemas"][name]
+            schema = document()["components"]["schemas"][name]
             assert set(schema["required"]) == set(schema["properties"])
 
     def test_has_examples_that_fit(self) -> None:
-        contents = [node for node in every(described()) if "examples" in node and "schema" in node]
+        contents = [node for node in every(document()) if "examples" in node and "schema" in node]
         bodies = [operation["requestBody"] for _, _, operation in operations() if "requestBody" in operation]
         asked = [content for body in bodies for content in body["content"].values()]
         assert len(contents) > 25
@@ -109,13 +109,13 @@ class TestTheDocument:
                 fitting.validate(example["value"])
 
     def test_names_nothing_that_is_not_built(self) -> None:
-        text = json.dumps(described())
+        text = json.dumps(document())
         assert [word for word in ("preview", "trade-requests", "webhook", "Prefer", "stream") if word in text] == []
 
 
 def problem_codes(operation: dict[str, Any], status: str) -> list[str]:
-    answer = resolved(operation["responses"].get(status, {"content": {}}))
-    schemas = [content["schema"] for content in answer["content"].values()]
+    response = resolved(operation["responses"].get(status, {"content": {}}))
+    schemas = [content["schema"] for content in response["content"].values()]
     return [code for schema in schemas for code in schema["allOf"][1]["properties"]["code"]["enum"]]
 
 
@@ -123,21 +123,21 @@ class TestCodes:
     def test_every_reason_is_described(self) -> None:
         assert set(codes.REASONS) | set(codes.PARKED) | OF_THE_CALL | FOR_STAFF_ONLY == set(Code)
         for name, meanings in (("ReasonCode", codes.REASONS), ("ParkedCode", codes.PARKED)):
-            schema = described()["components"]["schemas"][name]
+            schema = document()["components"]["schemas"][name]
             assert schema["enum"] == [str(code) for code in meanings]
             assert all(f"`{code}`: {meaning}" in schema["description"] for code, meaning in meanings.items())
 
     def test_every_problem_is_described_under_its_status(self) -> None:
         sources = [*ROOT.glob("brokerage/**/*.py"), *ROOT.glob("trades/api/*.py")]
         named = {code for source in sources for code in re.findall(r'code="([A-Z_]+)"', source.read_text())}
-        usual = {code for _, code in problems.KINDS.values()} - {"CONFLICT", "CANNOT_BE_PROCESSED"}
-        assert {"INVALID", "BAD_CREDENTIALS", "IDEMPOTENCY_KEY_BUSY"} <= named
+        usual = {code for _, code in problems.STATUSES.values()} - {"CONFLICT", "CANNOT_BE_PROCESSED"}
+        assert {"INVALID", "BAD_CREDENTIALS", "IDEMPOTENCY_KEY_BUSY", "TRADE_BUSY"} <= named
         assert set(codes.PROBLEMS) == named | usual | {str(code) for code in OF_THE_CALL}
-        assert {told.status for told in codes.PROBLEMS.values()} == set(problems.KINDS)
+        assert {spec.status for spec in codes.PROBLEMS.values()} == set(problems.STATUSES)
         assert all(
-            codes.PROBLEMS[code].status == status for status, (_, code) in problems.KINDS.items() if code in usual
+            codes.PROBLEMS[code].status == status for status, (_, code) in problems.STATUSES.items() if code in usual
         )
-        assert described()["components"]["schemas"]["ProblemCode"]["enum"] == list(codes.PROBLEMS)
+        assert document()["components"]["schemas"]["ProblemCode"]["enum"] == list(codes.PROBLEMS)
 
     def test_every_finding_is_described(self) -> None:
         sources = [*ROOT.glob("brokerage/api/*.py"), *ROOT.glob("trades/api/*.py")]
@@ -159,16 +159,16 @@ def trade(place: Any) -> str:
     return place()["trade_id"]
 
 
-class TestShapes:
+class TestRequestSchemas:
     """What the document lets through is what the service lets through."""
 
     @pytest.mark.django_db
-    @pytest.mark.parametrize(("method", "shape", "body"), [("POST", "NewTrade", ORDER), ("PATCH", "Change", {})])
+    @pytest.mark.parametrize(("method", "schema_name", "body"), [("POST", "NewTrade", ORDER), ("PATCH", "Change", {})])
     def test_a_value_at_a_limit_is_good_for_both_or_for_neither(
-        self, as_alice: APIClient, trade: str, method: str, shape: str, body: dict[str, Any]
+        self, as_alice: APIClient, trade: str, method: str, schema_name: str, body: dict[str, Any]
     ) -> None:
-        schema = validator({"$ref": f"#/components/schemas/{shape}"}, strict=False)
-        fields = described()["components"]["schemas"][shape]["properties"]
+        schema = validator({"$ref": f"#/components/schemas/{schema_name}"}, strict=False)
+        fields = document()["components"]["schemas"][schema_name]["properties"]
         taken = 0
         for field, value in product([*fields, "colour"], AT_A_LIMIT):
             asked = body | {field: value}
@@ -181,18 +181,18 @@ class TestShapes:
     @pytest.mark.django_db
     @lightly
     @given(body=BODIES)
-    @pytest.mark.parametrize(("method", "shape"), [("POST", "NewTrade"), ("PATCH", "Change")])
+    @pytest.mark.parametrize(("method", "schema_name"), [("POST", "NewTrade"), ("PATCH", "Change")])
     def test_a_body_is_malformed_for_both_or_for_neither(
-        self, as_alice: APIClient, trade: str, method: str, shape: str, body: Any
+        self, as_alice: APIClient, trade: str, method: str, schema_name: str, body: Any
     ) -> None:
         assume(not any(_beyond_json_schema(value) for value in _values(body)))
         url = "/api/v1/trades" if method == "POST" else f"/api/v1/trades/{trade}"
-        answer = as_alice.generic(method, url, json.dumps(body), content_type="application/json")
-        fits = validator({"$ref": f"#/components/schemas/{shape}"}, strict=False).is_valid(body)
-        assert fits == (answer.status_code != 400), (body, answer.content)
+        response = as_alice.generic(method, url, json.dumps(body), content_type="application/json")
+        fits = validator({"$ref": f"#/components/schemas/{schema_name}"}, strict=False).is_valid(body)
+        assert fits == (response.status_code != 400), (body, response.content)
 
-    def test_the_limits_of_a_query_are_those_of_its_shape(self) -> None:
-        asked = described()["paths"]["/api/v1/trades"]["get"]["parameters"]
+    def test_the_limits_of_a_query_are_those_of_its_serializer(self) -> None:
+        asked = document()["paths"]["/api/v1/trades"]["get"]["parameters"]
         limit = next(parameter for parameter in asked if parameter["name"] == "limit")
         assert limit["schema"] == {"type": "integer", "format": "int64", "minimum": 1, "maximum": 200, "default": 50}
 

@@ -29,20 +29,20 @@ def login(client: APIClient, username: str = "alice", password: str = PASSWORD) 
     return client.post("/api/v1/auth/login", {"username": username, "password": password})
 
 
-def bearer(answer: Any) -> APIClient:
-    return APIClient(HTTP_AUTHORIZATION=f"Token {answer.json()['token']}")
+def bearer(response: Any) -> APIClient:
+    return APIClient(HTTP_AUTHORIZATION=f"Token {response.json()['token']}")
 
 
 class TestLoggingIn:
     def test_gives_a_token_for_thirty_days(self, stranger: APIClient, alice_user: User) -> None:
-        answer = login(stranger)
-        assert answer.status_code == 200
-        told = answer.json()
-        assert set(told) == {"token", "expires_at", "trader_id"}
-        assert told["trader_id"] == alice_user.trader_id
-        assert told["expires_at"].endswith("Z")
-        assert timedelta(days=29) < parse_datetime(told["expires_at"]) - timezone.now() <= timedelta(days=30)
-        assert bearer(answer).get("/api/v1/wallet").json()["trader_id"] == alice_user.trader_id
+        response = login(stranger)
+        assert response.status_code == 200
+        session = response.json()
+        assert set(session) == {"token", "expires_at", "trader_id"}
+        assert session["trader_id"] == alice_user.trader_id
+        assert session["expires_at"].endswith("Z")
+        assert timedelta(days=29) < parse_datetime(session["expires_at"]) - timezone.now() <= timedelta(days=30)
+        assert bearer(response).get("/api/v1/wallet").json()["trader_id"] == alice_user.trader_id
 
     def test_staff_have_no_trader(self, stranger: APIClient) -> None:
         staff = UserFactory(username="agent", trader=None, is_staff=True)
@@ -54,9 +54,9 @@ class TestLoggingIn:
         self, stranger: APIClient, alice_user: User
     ) -> None:
         UserFactory(username="gone", is_active=False, password=alice_user.password)
-        answers = [login(stranger, password="wrong"), login(stranger, "nobody"), login(stranger, "gone")]
-        assert [answer.status_code for answer in answers] == [401] * 3
-        problems = [{**answer.json(), "request_id": None} for answer in answers]
+        responses = [login(stranger, password="wrong"), login(stranger, "nobody"), login(stranger, "gone")]
+        assert [response.status_code for response in responses] == [401] * 3
+        problems = [{**response.json(), "request_id": None} for response in responses]
         assert problems[0]["code"] == "BAD_CREDENTIALS"
         assert problems == problems[:1] * 3
 
@@ -76,10 +76,10 @@ class TestLoggingIn:
         assert (unknown, len(hashed) - unknown) == (1, 1)
 
     def test_its_fields_are_checked(self, stranger: APIClient) -> None:
-        answer = stranger.post("/api/v1/auth/login", {"username": 7, "otp": "1"})
-        assert answer.status_code == 400
+        response = stranger.post("/api/v1/auth/login", {"username": 7, "otp": "1"})
+        assert response.status_code == 400
         found = {"/username": "NOT_A_STRING", "/password": "REQUIRED", "/otp": "UNKNOWN_FIELD"}
-        assert pointers(answer) == found
+        assert pointers(response) == found
 
     def test_is_possible_with_a_token_that_is_no_longer_valid(self, alice_user: User) -> None:
         assert login(APIClient(HTTP_AUTHORIZATION="Token stale")).status_code == 200
@@ -93,9 +93,9 @@ class TestLoggingIn:
 class TestAToken:
     @pytest.mark.parametrize("header", ["Token", "Token x", "Token a b", "Token \xff\xfe", "Token \0", "Bearer x", "x"])
     def test_that_is_none_is_refused(self, db: None, header: str) -> None:
-        answer = APIClient(HTTP_AUTHORIZATION=header).get("/api/v1/wallet")
-        assert (answer.status_code, answer.json()["code"]) == (401, "NOT_AUTHENTICATED")
-        assert answer["WWW-Authenticate"] == "Token"
+        response = APIClient(HTTP_AUTHORIZATION=header).get("/api/v1/wallet")
+        assert (response.status_code, response.json()["code"]) == (401, "NOT_AUTHENTICATED")
+        assert response["WWW-Authenticate"] == "Token"
 
     def test_that_has_expired_is_refused(self, alice: Trader) -> None:
         _, token = AuthToken.objects.create(user=alice.user, expiry=timedelta(seconds=-1))

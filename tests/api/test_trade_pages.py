@@ -32,22 +32,22 @@ def office(db: None) -> Client:
     return client
 
 
-def queries(ask: Callable[[], Any]) -> int:
+def queries(send: Callable[[], Any]) -> int:
     with CaptureQueriesContext(connection) as captured:
-        assert ask().status_code == 200
+        assert send().status_code == 200
     return len(captured)
 
 
 def listed(office: Client, trade: dict[str, Any], **query: str) -> bool:
-    answer = office.get(LIST, query)
-    assert answer.status_code == 200
-    return trade["reference"] in answer.content.decode()
+    response = office.get(LIST, query)
+    assert response.status_code == 200
+    return trade["reference"] in response.content.decode()
 
 
 def page_of(office: Client, trade: dict[str, Any], **query: str) -> str:
-    answer = office.get(f"{LIST}{trade['trade_id']}/change/", query)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = office.get(f"{LIST}{trade['trade_id']}/change/", query)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 class TestTheTradeList:
@@ -98,13 +98,15 @@ class TestTheTradeList:
 
 
 class TestTheTradePage:
-    def test_shows_the_history(self, office: Client, place: Place, as_alice: APIClient, share: Instrument) -> None:
+    def test_shows_the_whole_timeline(
+        self, office: Client, place: Place, as_alice: APIClient, share: Instrument
+    ) -> None:
         trade = place(quantity=1000, price="100.00", client_reference="my first")
         steps.run_to_sent()
         as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"price": "99.95"}, HTTP_X_CHANNEL="MOBILE")
         steps.tell(steps.fill(trade["trade_id"], 400, "99.50", ExecID="EX-17"))
         seen = page_of(office, trade)
-        for told in (
+        for text in (
             trade["reference"],
             trade["trade_id"],
             "my first",
@@ -122,15 +124,15 @@ class TestTheTradePage:
             "EX-17",
             "39,800.00",
         ):
-            assert told in seen, told
+            assert text in seen, text
         assert 'name="_save"' not in seen
 
-    def test_tells_a_refusal_in_words(self, office: Client, place: Place, share: Instrument) -> None:
+    def test_shows_a_refusal_in_words(self, office: Client, place: Place, share: Instrument) -> None:
         trade = place(price="500.01")
         steps.run_to_booked()
         seen = page_of(office, trade)
-        told = r"BAD_TICK: The price must be a multiple of 0\.05\. \([^)]*tick 0\.05[^)]*also PRICE_OUT_OF_BAND\)"
-        assert re.search(told, seen)
+        text = r"BAD_TICK: The price must be a multiple of 0\.05\. \([^)]*tick 0\.05[^)]*also PRICE_OUT_OF_BAND\)"
+        assert re.search(text, seen)
         assert "The order was refused: The price must be a multiple of 0.05. (also PRICE_OUT_OF_BAND)" in seen
         for unsightly in ("None", "{&quot;code", "History", "p.m."):
             assert unsightly not in seen
@@ -185,16 +187,16 @@ class TestTheTradePage:
             as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"quantity": quantity})
         latest = page_of(office, trade)
         assert "Order received" not in latest
-        assert "The first 1 entries are left out." in latest
+        assert "The first 2 entries are left out." in latest
         assert "Order received" in page_of(office, trade, **{"from": "0"})
         assert "Order received" not in page_of(office, trade, **{"from": "nonsense"})
-        assert "The first 3 entries are left out." in page_of(office, trade, **{"from": "99"})
+        assert "The first 4 entries are left out." in page_of(office, trade, **{"from": "99"})
 
     def test_takes_as_many_queries_however_long_the_timeline(
         self, office: Client, place: Place, as_alice: APIClient
     ) -> None:
         trade = place()
-        page_of(office, trade)  # what is asked once per process, is asked here
+        page_of(office, trade)  # what is queried once per process, is queried here
         few = queries(lambda: office.get(f"{LIST}{trade['trade_id']}/change/"))
         for quantity in range(11, 15):
             as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"quantity": quantity})
@@ -212,7 +214,7 @@ class TestTheTradePage:
 
 
 @pytest.mark.parametrize("status", Status)
-def test_each_status_is_told_by_its_word_and_a_sign_not_by_colour_alone(status: Status) -> None:
+def test_each_status_has_its_word_and_a_sign_not_colour_alone(status: Status) -> None:
     words = re.sub("<[^>]+>", "", badge(status))
     sign, word = words.split(" ", 1)
     assert word == status.replace("_", " ").capitalize()

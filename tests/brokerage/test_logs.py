@@ -17,7 +17,7 @@ import pytest
 from brokerage.observability.logging import HIDDEN, configuration, redact
 from config.devstack.paths import ROOT
 from config.devstack.ports import HOST, is_free
-from config.devstack.readiness import answers
+from config.devstack.readiness import responds
 
 NOBODY = {
     "ENVIRONMENT": "production",
@@ -84,7 +84,7 @@ def test_every_line_of_the_web_is_json_gunicorns_own_and_tracebacks_too(tmp_path
     process = Process(tmp_path / "output", "-m", "gunicorn", "config.wsgi:application", *options)
     process.wait_for("Booting worker")
     deadline = time.monotonic() + 60
-    while not answers(f"http://{HOST}:{port}/livez"):
+    while not responds(f"http://{HOST}:{port}/livez"):
         assert time.monotonic() < deadline, process.output.read_text()
         time.sleep(0.2)
     connection = http.client.HTTPConnection(HOST, port, timeout=20)

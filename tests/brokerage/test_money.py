@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokerage.money import average, money, plain, value
+from brokerage.money import average_price, money, plain, rounded_value
 
 
 @pytest.mark.parametrize(("given", "rounded"), [("0.125", "0.12"), ("0.135", "0.14"), ("2.5", "2.50"), (3, "3.00")])
@@ -18,11 +18,11 @@ def test_a_float_is_refused() -> None:
 
 
 def test_a_value_is_rounded_once() -> None:
-    assert value(3, Decimal("0.335")) == Decimal("1.00")
+    assert rounded_value(3, Decimal("0.335")) == Decimal("1.00")
 
 
 def test_an_average_has_four_decimals() -> None:
-    assert str(average(Decimal("10.00"), 3)) == "3.3333"
+    assert str(average_price(Decimal("10.00"), 3)) == "3.3333"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def test_a_gauge_that_nobody_has_set_is_not_on_the_page(tmp_path: Path) -> None:
     unset = run(tmp_path, f"fill(1); {page}")
     assert "\nbrokerage_trades_filled_total{" in unset
     assert "\nbrokerage_audit" not in unset
-    assert "\nbrokerage_audit_discrepancies 0.0" in run(tmp_path, f"metrics.audit_discrepancies.set(0); {page}")
+    found_none = "metrics.audit_discrepancies.labels('full').set(0)"
+    assert '\nbrokerage_audit_discrepancies{scope="full"} 0.0' in run(tmp_path, f"{found_none}; {page}")
 
 
 def test_a_port_needs_a_directory(settings: Any) -> None:

@@ -1,11 +1,13 @@
 """What each movement does to a holding and writes into its journal."""
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.transaction import TransactionManagementError
+from django.utils import timezone
 
 from holdings import selectors, services
 from holdings.models import HoldingEntry
@@ -90,7 +92,7 @@ class TestRelease:
         with transaction.atomic():
             ledger = services.open_ledger([dora])
             ledger.block(dora, 80, trade_id=trade)
-            with pytest.raises(services.UncoveredError, match="blocked -1"):
+            with pytest.raises(services.LedgerError, match="blocked -1"):
                 ledger.release(dora, 81, trade_id=trade)
 
 
@@ -171,6 +173,14 @@ class TestBatch:
             assert ledger.post() == []
         assert stock(dora) == (100, 3)
 
+    def test_happens_at_the_time_that_is_passed_in(self, dora: Key, trade: UUID) -> None:
+        yesterday = timezone.now() - timedelta(days=1)
+        with transaction.atomic():
+            ledger = services.open_ledger([dora])
+            ledger.block(dora, 1, trade_id=trade)
+            [entry] = ledger.post(at=yesterday)
+        assert entry.at == selectors.holding_of(*dora).updated_at == yesterday
+
     @pytest.mark.parametrize("movements", [1, 50])
     def test_costs_four_statements_whatever_its_size(
         self, dora: Key, emil: Key, trade: UUID, movements: int, django_assert_num_queries: object
@@ -232,6 +242,6 @@ class TestBatch:
             ledger.post()
 
     def test_no_amount_outgrows_its_column(self, dora: Key) -> None:
-        with transaction.atomic(), pytest.raises(services.UncoveredError):
+        with transaction.atomic(), pytest.raises(services.LedgerError):
             services.open_ledger([dora]).deposit(dora, 2**63 - 1, key="too much")
         assert HoldingEntry.objects.filter(trader_id=dora[0]).count() == 1

@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from holdings import ledger as ledger_module
 from holdings import selectors, services
@@ -69,14 +69,14 @@ class TestDeposit:
 
     @pytest.mark.django_db(transaction=True)
     def test_is_tried_again_after_a_passing_failure(self, dora: Key, monkeypatch: pytest.MonkeyPatch) -> None:
-        real, failures = ledger_module.lock, [OperationalError("the server went away")]
+        real, failures = ledger_module.lock_rows, [OperationalError("the server went away")]
 
-        def lock(*args: object) -> object:
+        def lock_rows(*args: object) -> object:
             if failures:
                 raise failures.pop()
             return real(*args)
 
-        monkeypatch.setattr(ledger_module, "lock", lock)
+        monkeypatch.setattr(ledger_module, "lock_rows", lock_rows)
         assert services.deposit(trader_id=dora[0], symbol=dora[1], amount=1, key="k").entry.quantity_after == 101
 
 
@@ -101,32 +101,37 @@ class TestWithdraw:
         assert not services.withdraw(trader_id=dora[0], symbol=dora[1], amount=70, key="k").replayed
 
 
-class TestOpenMany:
-    def test_opens_each_holding_once_however_often_it_runs(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(services, "OPENED_AT_ONCE", 3)
+class TestOpeningBalances:
+    def test_open_each_holding_once_however_often_it_runs(self, db: None) -> None:
         keys = [(trader.pk, "ACME") for trader in TraderFactory.create_batch(7)]
         rows = [(*key, 10, "opening") for key in keys]
 
-        assert services.open_many(rows[:4]) == 4
-        assert services.open_many(rows) == 3
-        assert services.open_many(rows) == 0
+        assert services.deposit_opening_balances(rows[:4]) == 4
+        assert services.deposit_opening_balances(rows) == 3
+        assert services.deposit_opening_balances(rows) == 0
         assert {holding.quantity for holding in selectors.holdings_by_key(keys).values()} == {10}
+        assert services.deposit(trader_id=keys[0][0], symbol="ACME", amount=10, key="opening").replayed
         assert not services.deposit(trader_id=keys[0][0], symbol="ACME", amount=1, key="later").replayed
 
-    def test_adds_to_holdings_that_are_there(self, dora: Key, emil: Key) -> None:
-        other = (emil[0], "OTHER")
-        assert services.open_many([(*dora, 1, "a"), (*emil, 1, "a"), (*emil, 1, "b"), (*other, 1, "c")]) == 4
-        assert selectors.holding_of(*dora).quantity == 101
-        assert selectors.holding_of(*emil).quantity == 2
+    def test_leave_holdings_alone_that_are_there(self, dora: Key, emil: Key) -> None:
+        other = (dora[0], "OTHER")
+        assert services.deposit_opening_balances([(*dora, 1, "a"), (*emil, 1, "a"), (*other, 1, "b")]) == 2
+        assert selectors.holding_of(*dora).quantity == 100
+        assert selectors.holding_of(*emil).quantity == 1
         assert selectors.holding_of(*other).quantity == 1
 
-    def test_refuses_a_key_that_stands_for_another_amount(self, dora: Key) -> None:
-        with pytest.raises(services.KeyReusedError):
-            services.open_many([(*dora, 1, "dora's shares")])
+    def test_of_nobody_write_nothing(self, db: None) -> None:
+        assert services.deposit_opening_balances([]) == 0
 
-    def test_knows_no_trader_who_does_not_exist(self, db: None) -> None:
-        with pytest.raises(services.UnknownTraderError):
-            services.open_many([(0, "ACME", 1, "a")])
+    def test_refuse_what_is_no_amount(self, emil: Key) -> None:
+        with pytest.raises(ValueError, match="amount"):
+            services.deposit_opening_balances([(*emil, 0, "a")])
+
+    @pytest.mark.django_db(transaction=True)
+    def test_know_no_trader_who_does_not_exist(self, emil: Key) -> None:
+        with pytest.raises(IntegrityError):
+            services.deposit_opening_balances([(*emil, 1, "a"), (0, "ACME", 1, "a")])
+        assert selectors.holding_of(*emil).quantity == 0
 
 
 class TestSelectors:

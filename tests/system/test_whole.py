@@ -12,6 +12,8 @@ import pytest
 
 from tests.system.outside import Outside
 
+pytestmark = pytest.mark.xdist_group("external-exchange")
+
 
 def ids(order: dict[str, Any]) -> dict[str, str]:
     names = ("ClOrdID", "SecondaryClOrdID", "Symbol", "Side")

@@ -17,8 +17,7 @@ from exchange.models import QuarantinedMessage
 from tests.trades import steps
 from trades.core import parking
 from trades.lifecycle import Stage
-from trades.models import Execution, Trade, TradeEvent, TradeRequest
-from trades.reports import apply
+from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
 from trades.steps import leases, send
 from wallets.selectors import wallet_of
 
@@ -100,7 +99,7 @@ class TestExecIds:
         steps.run_to_sent()
         report = steps.report(pk, exec_type, LastQty="4", LastPx="100.00")
         steps.tell(steps.report(pk, "0"), report)
-        monkeypatch.setattr(apply, "_known", lambda messages: {})
+        monkeypatch.setattr(ExchangeReport.objects, "in_bulk", lambda ids: {})
         with pytest.raises(IntegrityError, match="duplicate key"):
             steps.tell(report)
         assert Trade.objects.get().revision == 6

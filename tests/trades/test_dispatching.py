@@ -38,7 +38,7 @@ def test_without_a_broker_it_says_so_every_time(alice: Trader, share: Instrument
     """Not only the first time: the pools must be usable after they were emptied."""
     steps.place(alice)
     for _ in range(3):
-        with pytest.raises(pipeline.BrokerAwayError):
+        with pytest.raises(pipeline.BrokerUnavailableError):
             pipeline.dispatch_once()
         assert given_back()
 
@@ -49,6 +49,6 @@ def test_a_broker_that_is_going_down_is_away_too(alice: Trader, share: Instrumen
 
     monkeypatch.setattr(pipeline, "publish", publish)
     steps.place(alice)
-    with pytest.raises(pipeline.BrokerAwayError):
+    with pytest.raises(pipeline.BrokerUnavailableError):
         pipeline.dispatch_once()
     assert given_back()

@@ -108,7 +108,7 @@ class TestRefusing:
         with structlog.testing.capture_logs() as lines, django_capture_on_commit_callbacks(execute=True):
             steps.run_to_booked()
         assert TradeEvent.objects.get(trade_id=pk, kind="DENIED").data == {"code": "INSUFFICIENT_FUNDS"}
-        [line] = [line for line in lines if line["event"] == "refused"]
+        [line] = [line for line in lines if line["event"] == "denied"]
         assert (line["trade_id"], line["code"]) == (str(pk), "INSUFFICIENT_FUNDS")
 
     def test_names_the_other_reasons_too(self, carol: Trader, share: Instrument) -> None:

@@ -18,10 +18,8 @@ from trades.core import parking, repository
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 from trades.queries import gauges
-from trades.queries.audit import audit_and_report
 from trades.steps import leases
 from wallets import services as wallets
-from wallets.models import Wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -260,15 +258,3 @@ class TestWhatWaits:
         assert (seen["brokerage_traders_in_debt"], seen["brokerage_holdings_short"]) == (2, 1)
         wallets.deposit(trader_id=bob.pk, amount=Decimal("1.00"), key="k")
         assert gauges.read()["brokerage_traders_in_debt"] == 1
-
-
-class TestTheAudit:
-    @pytest.mark.breaks_the_books
-    def test_leaves_its_finding_and_its_time(self, alice: Trader) -> None:
-        before = timezone.now().timestamp()
-        audit_and_report()
-        assert value("brokerage_audit_discrepancies") == 0
-        assert value("brokerage_audit_finished_timestamp_seconds") >= before
-        Wallet.objects.filter(trader=alice).update(balance=Decimal(1))
-        audit_and_report()
-        assert value("brokerage_audit_discrepancies") > 0

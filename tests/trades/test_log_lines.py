@@ -68,12 +68,14 @@ class TestOneTrade:
     def test_refused_says_why(self, alice: Trader, share: Instrument, lines: list[EventDict]) -> None:
         pk = steps.place(alice, quantity=1_000_000)
         steps.run_to_booked()
-        assert told(lines, "refused").items() >= (ids(pk) | {"step": "validate", "code": "INSUFFICIENT_FUNDS"}).items()
+        assert told(lines, "denied").items() >= (ids(pk) | {"step": "validate", "code": "INSUFFICIENT_FUNDS"}).items()
 
     def test_cancelled_names_the_cancellation(self, alice: Trader, share: Instrument, lines: list[EventDict]) -> None:
         pk = steps.place(alice)
         steps.cancel(pk)
-        assert told(lines, "withdrawn").items() >= (ids(pk, seq=2) | {"step": "accept", "kind": "CANCEL"}).items()
+        assert (
+            told(lines, "cancelled_locally").items() >= (ids(pk, seq=2) | {"step": "accept", "kind": "CANCEL"}).items()
+        )
 
     def test_parked_by_staff_and_put_back(self, alice: Trader, share: Instrument, lines: list[EventDict]) -> None:
         pk = steps.place(alice)

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 from brokerage.models import FeeSchedule, Trader
-from exchange.amqp import LinkDown, Outgoing
+from exchange.amqp import LinkDown, OutboundMessage
 from exchange.fix.messages import ExecutionReport
 from exchange.inbound import Report
 from exchange.models import QuarantinedMessage
@@ -196,7 +196,7 @@ class Machine(RuleBasedStateMachine):
             for step in work:
                 run_step(step, claims, redelivered=False)
 
-    def publish(self, window: Sequence[Outgoing], *, connected: bool = False) -> None:
+    def publish(self, window: Sequence[OutboundMessage], *, connected: bool = False) -> None:
         self.published += [json.loads(message.body) for message in window]
         if self.breaks:
             raise LinkDown("the confirms were lost")
@@ -371,6 +371,7 @@ class Machine(RuleBasedStateMachine):
         steps.tell(*reports)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.timeout(3_000)
 def test_the_books_agree_whatever_happens() -> None:

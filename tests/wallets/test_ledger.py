@@ -1,11 +1,13 @@
 """What each movement does to a wallet and writes into its journal."""
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.transaction import TransactionManagementError
+from django.utils import timezone
 
 from wallets import selectors, services
 from wallets.models import WalletEntry
@@ -93,7 +95,7 @@ class TestRelease:
         with transaction.atomic():
             ledger = services.open_ledger([dora])
             ledger.block(dora, D("80.00"), trade_id=trade)
-            with pytest.raises(services.UncoveredError, match=r"blocked -0\.01"):
+            with pytest.raises(services.LedgerError, match=r"blocked -0\.01"):
                 ledger.release(dora, D("80.01"), trade_id=trade)
 
 
@@ -174,6 +176,14 @@ class TestBatch:
             assert ledger.post() == []
         assert purse(dora) == (D("100.00"), D("3.00"))
 
+    def test_happens_at_the_time_that_is_passed_in(self, dora: int, trade: UUID) -> None:
+        yesterday = timezone.now() - timedelta(days=1)
+        with transaction.atomic():
+            ledger = services.open_ledger([dora])
+            ledger.block(dora, D("1.00"), trade_id=trade)
+            [entry] = ledger.post(at=yesterday)
+        assert entry.at == selectors.wallet_of(dora).updated_at == yesterday
+
     @pytest.mark.parametrize("movements", [1, 50])
     def test_costs_four_statements_whatever_its_size(
         self, dora: int, emil: int, trade: UUID, movements: int, django_assert_num_queries: object
@@ -210,6 +220,6 @@ class TestBatch:
             ledger.post()
 
     def test_no_amount_outgrows_its_column(self, dora: int) -> None:
-        with transaction.atomic(), pytest.raises(services.UncoveredError):
+        with transaction.atomic(), pytest.raises(services.LedgerError):
             services.open_ledger([dora]).deposit(dora, D("999999999999999999.99"), key="too much")
         assert WalletEntry.objects.filter(trader_id=dora).count() == 1

@@ -4,7 +4,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from tests.factories import TraderFactory
 from wallets import ledger as ledger_module
@@ -65,14 +65,14 @@ class TestDeposit:
 
     @pytest.mark.django_db(transaction=True)
     def test_is_tried_again_after_a_passing_failure(self, dora: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        real, failures = ledger_module.lock, [OperationalError("the server went away")]
+        real, failures = ledger_module.lock_rows, [OperationalError("the server went away")]
 
-        def lock(*args: object) -> object:
+        def lock_rows(*args: object) -> object:
             if failures:
                 raise failures.pop()
             return real(*args)
 
-        monkeypatch.setattr(ledger_module, "lock", lock)
+        monkeypatch.setattr(ledger_module, "lock_rows", lock_rows)
         assert services.deposit(trader_id=dora, amount=Decimal(1), key="k").entry.balance_after == Decimal("101.00")
 
 
@@ -97,31 +97,35 @@ class TestWithdraw:
         assert not services.withdraw(trader_id=dora, amount=Decimal("70.00"), key="k").replayed
 
 
-class TestOpenMany:
-    def test_opens_each_wallet_once_however_often_it_runs(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(services, "OPENED_AT_ONCE", 3)
+class TestOpeningBalances:
+    def test_open_each_wallet_once_however_often_it_runs(self, db: None) -> None:
         ids = [trader.pk for trader in TraderFactory.create_batch(7)]
         rows = [(trader_id, Decimal("10.00"), "opening") for trader_id in ids]
 
-        assert services.open_many(rows[:4]) == 4
-        assert services.open_many(rows) == 3
-        assert services.open_many(rows) == 0
+        assert services.deposit_opening_balances(rows[:4]) == 4
+        assert services.deposit_opening_balances(rows) == 3
+        assert services.deposit_opening_balances(rows) == 0
         assert {wallet.balance for wallet in selectors.wallets_of(ids).values()} == {Decimal("10.00")}
+        assert services.deposit(trader_id=ids[0], amount=Decimal("10.00"), key="opening").replayed
         assert not services.deposit(trader_id=ids[0], amount=Decimal(1), key="later").replayed
 
-    def test_adds_to_wallets_that_are_there(self, dora: int, emil: int) -> None:
-        one = Decimal("1.00")
-        assert services.open_many([(dora, one, "a"), (emil, one, "a"), (emil, one, "b")]) == 3
-        assert selectors.wallet_of(dora).balance == Decimal("101.00")
-        assert selectors.wallet_of(emil).balance == Decimal("2.00")
+    def test_leave_wallets_alone_that_are_there(self, dora: int, emil: int) -> None:
+        assert services.deposit_opening_balances([(dora, Decimal("1.00"), "a"), (emil, Decimal("1.00"), "a")]) == 1
+        assert selectors.wallet_of(dora).balance == Decimal("100.00")
+        assert selectors.wallet_of(emil).balance == Decimal("1.00")
 
-    def test_refuses_a_key_that_stands_for_another_amount(self, dora: int) -> None:
-        with pytest.raises(services.KeyReusedError):
-            services.open_many([(dora, Decimal("1.00"), "dora's money")])
+    def test_of_nobody_write_nothing(self, db: None) -> None:
+        assert services.deposit_opening_balances([]) == 0
 
-    def test_knows_no_trader_who_does_not_exist(self, db: None) -> None:
-        with pytest.raises(services.UnknownTraderError):
-            services.open_many([(0, Decimal("1.00"), "a")])
+    def test_refuse_what_is_no_amount(self, emil: int) -> None:
+        with pytest.raises(ValueError, match="amount"):
+            services.deposit_opening_balances([(emil, Decimal("0.00"), "a")])
+
+    @pytest.mark.django_db(transaction=True)
+    def test_know_no_trader_who_does_not_exist(self, emil: int) -> None:
+        with pytest.raises(IntegrityError):
+            services.deposit_opening_balances([(emil, Decimal("1.00"), "a"), (0, Decimal("1.00"), "a")])
+        assert selectors.wallet_of(emil).balance == 0
 
 
 class TestSelectors:

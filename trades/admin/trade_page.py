@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from brokerage.admin.base import EMPTY_VALUE
-from brokerage.money import average, grouped
+from brokerage.money import average_price, grouped
 from holdings import selectors as holdings
 from trades import lifecycle
 from trades.admin.badges import badge
@@ -74,7 +74,7 @@ def trade_page_context(trade: Trade, *, after: int | None) -> dict[str, Any]:
         "filled": grouped(filled),
         "filled_percent": min(100, 100 * filled // trade.quantity),
         "open": grouped(lifecycle.leaves(state)),
-        "average": grouped(average(trade.filled_notional, filled)) if filled else EMPTY_VALUE,
+        "average": grouped(average_price(trade.filled_notional, filled)) if filled else EMPTY_VALUE,
         "worth": f"{trade.currency} {grouped(trade.filled_value)}" if filled else EMPTY_VALUE,
         "fees": f"{trade.currency} {grouped(charged)}" if (charged := lifecycle.charged(state)) else EMPTY_VALUE,
         "blocked": _format_hold(trade),

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerage.admin.base import EMPTY_VALUE, ReadOnlyAdmin, format_number
-from brokerage.money import average, grouped
+from brokerage.money import average_price, grouped
 from trades.admin.badges import badge
 from trades.admin.filters import ReceivedDayFilter, SymbolFilter, WaitsFilter
 from trades.admin.trade_page import trade_page_context
@@ -102,7 +102,7 @@ class TradeAdmin(ReadOnlyAdmin):
     def average_price(self, trade: Trade) -> SafeString:
         filled = trade.filled_quantity
         return (
-            format_number(average(trade.filled_notional, filled))
+            format_number(average_price(trade.filled_notional, filled))
             if filled
             else format_html('<span class="number">{}</span>', EMPTY_VALUE)
         )

@@ -7,36 +7,35 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from brokerage.api.times import rfc3339
-from holdings.api.views import entry_picture as share_picture
-from trades.api.listing import trade_for
-from trades.api.serializers import Since
+from brokerage.api.serializers import rfc3339
+from holdings.api.views import serialize_entry as serialize_holding_entry
+from trades.api.serializers import TimelineQuery
+from trades.api.views import get_trade_or_404
 from trades.models import Trade, TradeRequest
 from trades.models.reference import shown
 from trades.queries import descriptions, timeline
-from wallets.api.views import entry_picture as cash_picture
+from wallets.api.views import serialize_entry as serialize_wallet_entry
 
 
 class EventsView(APIView):
     """GET: what happened to the trade, oldest first; behind a revision, if one is given."""
 
-    def get(self, request: Request, spoken: str) -> Response:
-        wanted = Since.read_query(request)
-        trade = trade_for(request.user, spoken)
-        entries = timeline.read(trade.pk, after=wanted["after"], limit=wanted["limit"]).entries
-        last = entries[-1].event.seq if len(entries) == wanted["limit"] else None
-        following = last and replace_query_param(request.build_absolute_uri(), "after", last)
+    def get(self, request: Request, trade_ref: str) -> Response:
+        query = TimelineQuery.read_query(request)
+        trade = get_trade_or_404(request.user, trade_ref)
+        entries = timeline.read(trade.pk, after=query["after"], limit=query["limit"]).entries
+        last = entries[-1].event.seq if len(entries) == query["limit"] else None
         return Response(
             {
                 "trade_id": str(trade.pk),
                 "reference": shown(trade.reference),
-                "results": [entry_picture(trade, entry) for entry in entries],
-                "next": following,
+                "results": [serialize_event(trade, entry) for entry in entries],
+                "next": last and replace_query_param(request.build_absolute_uri(), "after", last),
             }
         )
 
 
-def entry_picture(trade: Trade, entry: timeline.TimelineEntry) -> dict[str, Any]:
+def serialize_event(trade: Trade, entry: timeline.TimelineEntry) -> dict[str, Any]:
     event = entry.event
     return {
         "revision": event.seq,
@@ -44,15 +43,15 @@ def entry_picture(trade: Trade, entry: timeline.TimelineEntry) -> dict[str, Any]
         "kind": event.kind,
         "status": event.status,
         "text": descriptions.describe_event(trade, event, entry.request),
-        "request": entry.request and _request_picture(entry.request),
+        "request": entry.request and _serialize_request(entry.request),
         "seconds": entry.elapsed.total_seconds() if entry.elapsed is not None else None,
         "data": event.data,
-        "cash": [cash_picture(movement) for movement in entry.cash],
-        "shares": [share_picture(movement) for movement in entry.shares],
+        "cash": [serialize_wallet_entry(movement) for movement in entry.cash],
+        "shares": [serialize_holding_entry(movement) for movement in entry.shares],
     }
 
 
-def _request_picture(request: TradeRequest) -> dict[str, Any]:
+def _serialize_request(request: TradeRequest) -> dict[str, Any]:
     return {
         "request_id": str(request.pk),
         "seq": request.seq,

@@ -1,9 +1,9 @@
-"""Answers as they are, for the description: a buy that is partly filled and being amended, and one that was refused."""
+"""Examples of the OpenAPI document: a buy that is partly filled and being amended, and one that was refused."""
 
 from typing import Any
 
-from holdings.api.schema import ENTRY as SHARES_ARRIVED
-from wallets.api.schema import ENTRY as MONEY_PAID
+from holdings.api.schema import ENTRY as HOLDING_ENTRY
+from wallets.api.schema import ENTRY as WALLET_ENTRY
 
 ORDER = {"symbol": "INFY", "side": "BUY", "quantity": 10, "price": "1510.00"}
 NAMED_ORDER = ORDER | {"time_in_force": "DAY", "client_reference": "my-order-1"}
@@ -64,7 +64,7 @@ AMENDED = ACCEPTED | {
     "requests": [_NEW | {"stage": "SENT", "outcome": "ACCEPTED"}, _AMEND],
     "updated_at": "2026-11-22T21:51:15.566467Z",
 }
-WITHDRAWN = ACCEPTED | {
+CANCELED = ACCEPTED | {
     "status": "CANCELED",
     "leaves_quantity": 0,
     "revision": 3,
@@ -79,7 +79,7 @@ _REASON = {
     "message": "Needs 1510000.00, but only 84906.00 is available.",
     "details": {"needed": "1510000.00", "available": "84906.00", "short": "1425094.00"},
 }
-REFUSED = ACCEPTED | {
+REJECTED = ACCEPTED | {
     "quantity": 1000,
     "status": "REJECTED",
     "leaves_quantity": 0,
@@ -90,7 +90,7 @@ REFUSED = ACCEPTED | {
 }
 PAGE = {"results": [AMENDED], "next": None, "previous": None}
 
-_ABOUT = {name: _NEW[name] for name in ("request_id", "seq", "kind", "channel", "placed_by")}
+_REQUEST_OF_EVENT = {name: _NEW[name] for name in ("request_id", "seq", "kind", "channel", "placed_by")}
 TIMELINE = {
     "trade_id": ACCEPTED["trade_id"],
     "reference": ACCEPTED["reference"],
@@ -101,7 +101,7 @@ TIMELINE = {
             "kind": "EXCHANGE_NEW",
             "status": "NEW",
             "text": "The exchange accepted the order.",
-            "request": _ABOUT,
+            "request": _REQUEST_OF_EVENT,
             "seconds": 0.007937,
             "data": {"exec_id": "E1"},
             "cash": [],
@@ -113,11 +113,11 @@ TIMELINE = {
             "kind": "EXCHANGE_FILL",
             "status": "PARTIALLY_FILLED",
             "text": "Executed: bought 4 at 1,508.50.",
-            "request": _ABOUT,
+            "request": _REQUEST_OF_EVENT,
             "seconds": 0.011529,
             "data": {"exec_id": "E2", "quantity": 4, "price": "1508.50"},
-            "cash": [MONEY_PAID],
-            "shares": [SHARES_ARRIVED],
+            "cash": [WALLET_ENTRY],
+            "shares": [HOLDING_ENTRY],
         },
     ],
     "next": None,

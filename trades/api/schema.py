@@ -1,20 +1,28 @@
-"""How the calls about trades are described."""
+"""OpenAPI of the calls about trades."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 
-from brokerage.api.openapi import WITH_BODY, asked_example, asked_header, example, header, refused, shown
+from brokerage.api.openapi import (
+    WITH_BODY,
+    problem_responses,
+    request_example,
+    request_header,
+    response_example,
+    response_header,
+    success_response,
+)
 from trades.api import examples
-from trades.api.responses import TimelineAnswer, TradeAnswer, TradePageAnswer
-from trades.api.serializers import CHANNEL, KEY, Change, Filters, NewTrade, Since
+from trades.api.responses import TimelineResponse, TradePageResponse, TradeResponse
+from trades.api.serializers import CHANNEL, KEY, ChangeSerializer, NewTradeSerializer, TimelineQuery, TradeListQuery
 
-_SPOKEN = OpenApiParameter(
-    "spoken",
+_TRADE_REF = OpenApiParameter(
+    "trade_ref",
     str,
     OpenApiParameter.PATH,
     description="The trade's id, or its reference as people write and say it: `7K3M-9QX2`, `7k3m 9qx2`.",
 )
-_CHANNEL = asked_header("X-Channel", CHANNEL, "Where it came from; `API` if it is not said. `CALL` is for staff.")
-_KEY = asked_header(
+_CHANNEL = request_header("X-Channel", CHANNEL, "Where it came from; `API` if it is not said. `CALL` is for staff.")
+_KEY = request_header(
     "Idempotency-Key",
     KEY,
     "Your own name for this call: the same call under the same key is done once, and answered with the same bytes.",
@@ -26,17 +34,17 @@ _IF_MATCH = OpenApiParameter(
     description="The `ETag` that you saw last, in its quotes: 412 if the trade has changed since. Not needed.",
 )
 _ETAG = {"type": "string", "pattern": '^"[0-9]+"$'}
-_REPLAYED = header(
+_REPLAYED = response_header(
     "Idempotent-Replayed",
     {"const": "true"},
     "Only there if the call was accepted before: these are the bytes of that answer.",
     on=[202],
     required=False,
 )
-_ACCEPTED = [header("ETag", _ETAG, "The trade's revision at acceptance.", on=[202]), _REPLAYED]
+_ACCEPTED = [response_header("ETag", _ETAG, "The trade's revision at acceptance.", on=[202]), _REPLAYED]
 _SEEN = ("NOT_AUTHENTICATED", "NOT_ALLOWED", "NOT_FOUND")
 _KEYED = ("IDEMPOTENCY_KEY_BUSY", "IDEMPOTENCY_KEY_REUSED")
-_CHANGED = (*WITH_BODY, *_SEEN, *_KEYED, "TRADE_FINISHED", "REVISION_CHANGED")
+_CHANGED = (*WITH_BODY, *_SEEN, *_KEYED, "TRADE_FINISHED", "REVISION_CHANGED", "TRADE_BUSY")
 
 trades = extend_schema_view(
     get=extend_schema(
@@ -44,10 +52,12 @@ trades = extend_schema_view(
         tags=["Trades"],
         summary="List trades",
         description="A page, newest first. Traders see their own; staff see everybody's, or those of whom they name.",
-        parameters=[Filters],
+        parameters=[TradeListQuery],
         responses={
-            200: shown(TradePageAnswer, "A page of trades.", example("A page of one", examples.PAGE)),
-            **refused("INVALID", "NOT_AUTHENTICATED", "NOT_ALLOWED"),
+            200: success_response(
+                TradePageResponse, "A page of trades.", response_example("A page of one", examples.PAGE)
+            ),
+            **problem_responses("INVALID", "NOT_AUTHENTICATED", "NOT_ALLOWED"),
         },
     ),
     post=extend_schema(
@@ -62,17 +72,19 @@ trades = extend_schema_view(
         parameters=[
             _KEY,
             _CHANNEL,
-            header("Location", {"type": "string", "format": "uri-reference"}, "Where the trade stands.", on=[202]),
+            response_header(
+                "Location", {"type": "string", "format": "uri-reference"}, "Where the trade stands.", on=[202]
+            ),
             *_ACCEPTED,
         ],
-        request=NewTrade,
+        request=NewTradeSerializer,
         examples=[
-            asked_example("Buy ten", examples.ORDER),
-            asked_example("Under a name of your own", examples.NAMED_ORDER),
+            request_example("Buy ten", examples.ORDER),
+            request_example("Under a name of your own", examples.NAMED_ORDER),
         ],
         responses={
-            202: shown(TradeAnswer, "Accepted.", example("Received", examples.ACCEPTED)),
-            **refused(*WITH_BODY, *_KEYED, "NOT_AUTHENTICATED", "NOT_ALLOWED"),
+            202: success_response(TradeResponse, "Accepted.", response_example("Received", examples.ACCEPTED)),
+            **problem_responses(*WITH_BODY, *_KEYED, "NOT_AUTHENTICATED", "NOT_ALLOWED"),
         },
     ),
 )
@@ -83,15 +95,15 @@ trade = extend_schema_view(
         tags=["Trades"],
         summary="One trade",
         description="As it is now, with its requests. At any time, for ever.",
-        parameters=[_SPOKEN, header("ETag", _ETAG, "The trade's revision.", on=[200])],
+        parameters=[_TRADE_REF, response_header("ETag", _ETAG, "The trade's revision.", on=[200])],
         responses={
-            200: shown(
-                TradeAnswer,
+            200: success_response(
+                TradeResponse,
                 "The trade.",
-                example("Partly filled and being amended", examples.AMENDED),
-                example("Refused", examples.REFUSED),
+                response_example("Partly filled and being amended", examples.AMENDED),
+                response_example("Refused", examples.REJECTED),
             ),
-            **refused(*_SEEN),
+            **problem_responses(*_SEEN),
         },
     ),
     patch=extend_schema(
@@ -102,15 +114,15 @@ trade = extend_schema_view(
             "Asks for other terms; the old ones count until the exchange has taken the new. A trade that is over "
             "cannot be changed, but the quantity of a FILLED one may be raised."
         ),
-        parameters=[_SPOKEN, _KEY, _IF_MATCH, _CHANNEL, *_ACCEPTED],
-        request=Change,
+        parameters=[_TRADE_REF, _KEY, _IF_MATCH, _CHANNEL, *_ACCEPTED],
+        request=ChangeSerializer,
         examples=[
-            asked_example("Another limit", {"price": "1515.00"}),
-            asked_example("Twenty more", {"remaining_quantity": 20}),
+            request_example("Another limit", {"price": "1515.00"}),
+            request_example("Twenty more", {"remaining_quantity": 20}),
         ],
         responses={
-            202: shown(TradeAnswer, "Accepted.", example("Asked for", examples.AMENDED)),
-            **refused(*_CHANGED, "NOTHING_TO_CHANGE"),
+            202: success_response(TradeResponse, "Accepted.", response_example("Asked for", examples.AMENDED)),
+            **problem_responses(*_CHANGED, "NOTHING_TO_CHANGE", "TOO_MANY_CHANGES"),
         },
     ),
     delete=extend_schema(
@@ -122,10 +134,10 @@ trade = extend_schema_view(
             "faster. Again while one is outstanding: 202, and nothing more is sent. The call has no "
             "body, or an empty object."
         ),
-        parameters=[_SPOKEN, _KEY, _IF_MATCH, _CHANNEL, *_ACCEPTED],
+        parameters=[_TRADE_REF, _KEY, _IF_MATCH, _CHANNEL, *_ACCEPTED],
         responses={
-            202: shown(TradeAnswer, "Accepted.", example("It was never sent", examples.WITHDRAWN)),
-            **refused(*_CHANGED),
+            202: success_response(TradeResponse, "Accepted.", response_example("It was never sent", examples.CANCELED)),
+            **problem_responses(*_CHANGED),
         },
     ),
 )
@@ -136,10 +148,12 @@ events = extend_schema_view(
         tags=["Trades"],
         summary="The timeline of a trade",
         description="Every stage, request, report and movement of money or shares, oldest first, in words and numbers.",
-        parameters=[_SPOKEN, Since],
+        parameters=[_TRADE_REF, TimelineQuery],
         responses={
-            200: shown(TimelineAnswer, "The timeline.", example("Accepted and partly filled", examples.TIMELINE)),
-            **refused("INVALID", *_SEEN),
+            200: success_response(
+                TimelineResponse, "The timeline.", response_example("Accepted and partly filled", examples.TIMELINE)
+            ),
+            **problem_responses("INVALID", *_SEEN),
         },
     )
 )

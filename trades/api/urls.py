@@ -8,6 +8,6 @@ from trades.api.views import TradesView, TradeView
 
 urlpatterns = [
     path("trades", schema.trades(TradesView).as_view()),
-    path("trades/<str:spoken>", schema.trade(TradeView).as_view()),
-    path("trades/<str:spoken>/events", schema.events(EventsView).as_view()),
+    path("trades/<str:trade_ref>", schema.trade(TradeView).as_view()),
+    path("trades/<str:trade_ref>/events", schema.events(EventsView).as_view()),
 ]

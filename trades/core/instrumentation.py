@@ -1,7 +1,6 @@
 """What became of a trade, counted and logged once its commit is done: never what was rolled back or written again."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -29,12 +28,19 @@ def ids(trade: Trade, request: TradeRequest | None = None) -> dict[str, Any]:
 def record(trades: Iterable[LockedTrade]) -> None:
     """Count and log what happened to each trade. To be called after the commit, once."""
     for trade in trades:
-        for request, before, after in zip(trade.requests, trade.saved.requests, trade.state.requests, strict=True):
-            if after is not before:
-                _count_request(trade, request, before, after)
-        _count_fills(trade)
+        row, before, after = trade.row, trade.saved, trade.state
+        for request, was, now in zip(trade.requests, before.requests, after.requests, strict=True):
+            if now is not was:
+                _count_request(trade, request, was, now)
+        if fills := sum(execution.replaces is None for execution in trade.executions):
+            metrics.executions.labels(row.side, row.channel).inc(fills)
+        if before.filled_quantity < before.quantity and after.filled_quantity >= after.quantity:
+            metrics.trades_filled.labels(row.side, row.channel).inc()
+            seconds = (trade.updated_at - row.created_at).total_seconds()
+            metrics.accept_to_settled_seconds.labels(row.side).observe(seconds)
+        requests = {request.pk: request for request in trade.requests}
         for event in trade.events:
-            _log_event(trade, event)
+            _log_event(row, event, requests.get(event.request_id) if event.request_id else None)
 
 
 def record_accepted(trade: Trade, request: TradeRequest) -> None:
@@ -52,10 +58,9 @@ def record_dispatched(stage: Stage, requests: Sequence[TradeRequest]) -> None:
         log.info("dispatched", **named, request_id=str(request.pk), step="dispatch", stage=stage, lease=request.lease)
 
 
-def _log_event(trade: LockedTrade, event: TradeEvent) -> None:
+def _log_event(row: Trade, event: TradeEvent, request: TradeRequest | None) -> None:
     """Log one entry of the timeline. Of its data only codes and numbers of ours: never a message's words."""
-    request = trade.request(event.request_id)
-    about = ids(trade.row, request) | {"status": event.status}
+    about = ids(row, request) | {"status": event.status}
     code = event.data.get("code")
     match event.kind:
         case kind if kind.endswith("_RECEIVED"):
@@ -74,31 +79,16 @@ def _log_event(trade: LockedTrade, event: TradeEvent) -> None:
 
 
 def _count_request(trade: LockedTrade, request: TradeRequest, before: Request, after: Request) -> None:
-    labels = (request.kind, trade.row.side, request.channel)
+    labels, at = (request.kind, trade.row.side, request.channel), trade.updated_at
     if after.stage is not before.stage and before.stage is not Stage.SENT:
         loaded = trade.loaded.get(request.pk, {})
         begun = loaded.get("reached_at") or request.created_at
         _REQUESTS_BY_STAGE[after.stage].labels(*labels).inc()
-        metrics.stage_seconds.labels(after.stage).observe(_seconds(begun, trade.updated_at))
+        metrics.stage_seconds.labels(after.stage).observe((at - begun).total_seconds())
         if after.stage is Stage.SENT:
-            seconds = _seconds(request.created_at, trade.updated_at)
-            metrics.accept_to_sent_seconds.labels(request.kind).observe(seconds)
+            metrics.accept_to_sent_seconds.labels(request.kind).observe((at - request.created_at).total_seconds())
     if after.outcome is not None and before.outcome is None:
         if request.sent_at:
-            metrics.sent_to_answered_seconds.labels(request.kind).observe(_seconds(request.sent_at, trade.updated_at))
+            metrics.sent_to_answered_seconds.labels(request.kind).observe((at - request.sent_at).total_seconds())
         if after.outcome is Outcome.REJECTED and request.reason:
             metrics.requests_rejected.labels(request.reason["code"], *labels).inc()
-
-
-def _count_fills(trade: LockedTrade) -> None:
-    row, filled_before = trade.row, trade.saved.filled_quantity >= trade.saved.quantity
-    if fills := sum(execution.replaces is None for execution in trade.executions):
-        metrics.executions.labels(row.side, row.channel).inc(fills)
-    if trade.state.filled_quantity >= trade.state.quantity and not filled_before:
-        metrics.trades_filled.labels(row.side, row.channel).inc()
-        seconds = _seconds(row.created_at, trade.updated_at)
-        metrics.accept_to_settled_seconds.labels(row.side).observe(seconds)
-
-
-def _seconds(begin: datetime, end: datetime) -> float:
-    return max(0.0, (end - begin).total_seconds())

@@ -8,12 +8,11 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from brokerage.db.clock import DatabaseNow
 from brokerage.db.locks import lock_rows
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from trades.core.schedule import patience, sweep_interval
 from trades.lifecycle import Stage
 from trades.models import LinkGap, Trade, TradeRequest
@@ -57,8 +56,7 @@ def _plan(rows: QuerySet[TradeRequest] | QuerySet[Trade], **changes: object) -> 
         _plan_chunk(rows.filter(pk__in=keys[start : start + CHUNK]), changes)
 
 
-@retrying
+@opens_transaction
 def _plan_chunk(rows: QuerySet[TradeRequest] | QuerySet[Trade], changes: Mapping[str, object]) -> None:
-    with transaction.atomic(durable=True):
-        locked = [row.pk for row in lock_rows(rows.only("pk"))]
-        rows.model.objects.filter(pk__in=locked).update(**changes)
+    locked = [row.pk for row in lock_rows(rows.only("pk"))]
+    rows.model.objects.filter(pk__in=locked).update(**changes)

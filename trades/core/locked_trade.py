@@ -1,6 +1,6 @@
 """One trade with its requests, locked by the caller's transaction: what happens to it goes through `apply`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,6 @@ from brokerage.reasons import Reason
 from trades import lifecycle
 from trades.lifecycle import Event, FeeSchedule, Kind, Outcome, Request, Side, Stage, State, TimeInForce
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
-from trades.models.fields import uuid_or_none
 
 FACTS = (
     "quantity",
@@ -33,16 +32,16 @@ FACTS = (
 )
 """The columns of a trade that are its facts, under the names the reducer has for them."""
 
-TIMELINE: dict[type[Any], Callable[[Any], str]] = {
-    lifecycle.RequestAdded: lambda event: f"{event.request.kind}_RECEIVED",
-    lifecycle.StageCompleted: lambda event: str(event.stage),
-    lifecycle.Denied: lambda event: "DENIED",
-    lifecycle.CancelledLocally: lambda event: "CANCELLED_LOCALLY",
-    lifecycle.AmendDropped: lambda event: "AMEND_DROPPED",
-    lifecycle.NotReceived: lambda event: "NOT_AT_EXCHANGE",
-    lifecycle.Report: lambda event: f"EXCHANGE_{event.kind}",
+TIMELINE: dict[type[Any], str] = {
+    lifecycle.RequestAdded: "{0.request.kind}_RECEIVED",
+    lifecycle.StageCompleted: "{0.stage}",
+    lifecycle.Denied: "DENIED",
+    lifecycle.CancelledLocally: "CANCELLED_LOCALLY",
+    lifecycle.AmendDropped: "AMEND_DROPPED",
+    lifecycle.NotReceived: "NOT_AT_EXCHANGE",
+    lifecycle.Report: "EXCHANGE_{0.kind}",
 }
-"""The kind of timeline entry that belongs to each kind of event."""
+"""The kind of timeline entry that belongs to each kind of event, with what the event says."""
 
 
 def state_of(row: Trade, requests: Iterable[TradeRequest]) -> State:
@@ -68,6 +67,14 @@ def state_of(row: Trade, requests: Iterable[TradeRequest]) -> State:
     )
 
 
+def uuid_or_none(text: str | None) -> UUID | None:
+    """Read an id that came from outside; None if it is none."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
 class LockedTrade:
     """The facts of one trade while it is locked, and what `repository.save` is to write about it.
 
@@ -81,6 +88,7 @@ class LockedTrade:
         self.requests = requests
         self.state = self.saved = state_of(row, requests)
         self.blocked = row.hold_cash if self.state.side is Side.BUY else Decimal(row.hold_shares)
+        """What the trade holds: cash of a BUY, shares of a SELL. Changed by `settlement.posting` alone."""
         self.revision, self.updated_at = row.revision, row.updated_at
         self.events: list[TradeEvent] = []
         self.executions: list[Execution] = []
@@ -135,7 +143,7 @@ class LockedTrade:
             self.reasons.setdefault(request.pk, reason)
         if reason and self.state.rejected and self.row.reason is None:
             self.row.reason = reason.as_json()
-        revision = self.record(TIMELINE[type(event)](event), at=at, request=request, data=data)
+        revision = self.record(TIMELINE[type(event)].format(event), at=at, request=request, data=data)
         for anomaly in anomalies:
             self.record("ANOMALY", at=at, request=request, data={"code": anomaly.code, **anomaly.details})
         return revision
@@ -161,12 +169,3 @@ class LockedTrade:
             )
         )
         return self.revision
-
-    def take_hold_change(self) -> Decimal:
-        """Return by how much what is blocked must change to fit the facts, and count it as done.
-
-        The one place where a trade's hold changes. The caller posts the change to the ledger before it commits.
-        """
-        change = lifecycle.hold(self.state) - self.blocked
-        self.blocked += change
-        return change

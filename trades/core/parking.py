@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import clock
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from brokerage.reasons import Code, Reason
 from trades.core import repository
 from trades.core.locked_trade import LockedTrade
@@ -38,38 +37,36 @@ def unpark(trade: LockedTrade, request: TradeRequest, *, at: datetime) -> None:
 
 
 @bound_contextvars(step="park")
-@retrying
+@opens_transaction
 def park_by_hand(request_id: UUID, *, why: str) -> bool:
     """Park a request that the pipeline still has to finish. False when there is nothing to park."""
-    with transaction.atomic(durable=True):
-        now = clock.now()
-        trade, row = repository.lock_requests([request_id])[request_id]
-        if row.stage == Stage.SENT or row.outcome is not None or row.parked is not None:
-            return False
-        park(trade, row, Reason(Code.PARKED_BY_STAFF, why), at=now)
-        repository.save([trade], at=now)
-        return True
+    now = clock.now()
+    trade, row = repository.lock_requests([request_id])[request_id]
+    if row.stage == Stage.SENT or row.outcome is not None or row.parked is not None:
+        return False
+    park(trade, row, Reason(Code.PARKED_BY_STAFF, why), at=now)
+    repository.save([trade], at=now)
+    return True
 
 
 @bound_contextvars(step="park")
-@retrying
+@opens_transaction
 def unpark_by_hand(request_id: UUID) -> bool:
     """Let a parked request go on from the stage it had reached: if it was sent, the exchange is asked about it now.
 
     False when it is not parked.
     """
-    with transaction.atomic(durable=True):
-        now = clock.now()
-        trade, row = repository.lock_requests([request_id])[request_id]
-        if row.parked is None:
-            return False
-        unpark(trade, row, at=now)
-        repository.save([trade], at=now)
-        return True
+    now = clock.now()
+    trade, row = repository.lock_requests([request_id])[request_id]
+    if row.parked is None:
+        return False
+    unpark(trade, row, at=now)
+    repository.save([trade], at=now)
+    return True
 
 
 @bound_contextvars(step="park")
-@retrying
+@opens_transaction
 def park_unconfirmed(request_ids: Iterable[UUID]) -> None:
     """Let a person look at requests that were asked about often enough. They keep their holds, and are asked about on.
 
@@ -78,10 +75,9 @@ def park_unconfirmed(request_ids: Iterable[UUID]) -> None:
     wanted = list(request_ids)
     if not wanted:
         return
-    with transaction.atomic(durable=True):
-        now = clock.now()
-        found = repository.lock_requests(wanted).values()
-        for trade, row in found:
-            if row.outcome is None and row.parked is None and row.stage in (Stage.BOOKED, Stage.SENT):
-                park(trade, row, UNCONFIRMED, at=now)
-        repository.save({trade.row.pk: trade for trade, _ in found}.values(), at=now)
+    now = clock.now()
+    found = repository.lock_requests(wanted).values()
+    for trade, row in found:
+        if row.outcome is None and row.parked is None and row.stage in (Stage.BOOKED, Stage.SENT):
+            park(trade, row, UNCONFIRMED, at=now)
+    repository.save({trade.row.pk: trade for trade, _ in found}.values(), at=now)

@@ -19,28 +19,29 @@ from django.db import models, transaction
 
 from brokerage.db.bulk import fetch_many, insert_many, update_many
 from brokerage.db.locks import lock_many
-from brokerage.db.transactions import transaction_required
-from trades import lifecycle
 from trades.core import instrumentation, schedule
 from trades.core.locked_trade import FACTS, LockedTrade
 from trades.lifecycle import Side, Stage
 from trades.models import Trade, TradeRequest
 
 Loaded = dict[str, Any]
-"""The columns of a row as they were read."""
+"""The columns of a row as they were read; none of a row that is new."""
+
+NEW: Loaded = {}
+
+Columns = tuple[type[models.Model], tuple[str, ...]]
+"""A model and some of its columns."""
 
 
-@transaction_required
 def lock_trades(trade_ids: Collection[UUID]) -> dict[UUID, LockedTrade]:
     """Lock the trades in the order of their ids and return each with its requests. Unknown ids are left out."""
     rows = lock_many(Trade, trade_ids)
     requests: dict[UUID, list[TradeRequest]] = {row.pk: [] for row in rows}
-    for request in fetch_many(TradeRequest, by="trade", values=requests, order=["trade", "seq"]):
+    for request in fetch_many(TradeRequest, by="trade", values=requests, order=("trade", "seq")):
         requests[request.trade_id].append(request)
     return {row.pk: LockedTrade(row, requests[row.pk]) for row in rows}
 
 
-@transaction_required
 def lock_requests(request_ids: Collection[UUID]) -> dict[UUID, tuple[LockedTrade, TradeRequest]]:
     """Lock the trades of these requests and return each request with its trade."""
     trade_ids = TradeRequest.objects.filter(pk__in=request_ids).values_list("trade_id", flat=True)
@@ -48,7 +49,6 @@ def lock_requests(request_ids: Collection[UUID]) -> dict[UUID, tuple[LockedTrade
     return {row.pk: (trade, row) for trade in trades for row in trade.requests if row.pk in request_ids}
 
 
-@transaction_required
 def lock_leased(
     leases: Sequence[tuple[str, int]], *, stage: Stage | None = None
 ) -> list[tuple[LockedTrade, TradeRequest]]:
@@ -61,10 +61,16 @@ def lock_leased(
     wanted = {UUID(request_id): lease for request_id, lease in leases}
     found = lock_requests(wanted)
     work = [found[request_id] for request_id in wanted if request_id in found]
-    return [(trade, row) for trade, row in work if row.lease == wanted[row.pk] and schedule.is_unfinished(row, stage)]
+    return [
+        (trade, row)
+        for trade, row in work
+        if row.lease == wanted[row.pk]
+        and (row.stage == stage if stage else row.stage != Stage.SENT)
+        and row.outcome is None
+        and row.parked is None
+    ]
 
 
-@transaction_required
 def save(trades: Iterable[LockedTrade], *, at: datetime) -> None:
     """Write what became of the trades: their facts, what is due next, the timeline, executions and reports.
 
@@ -74,15 +80,16 @@ def save(trades: Iterable[LockedTrade], *, at: datetime) -> None:
     trades = list(trades)
     for trade in trades:
         _copy_facts(trade, at=at)
-    rows = [(row, trade.loaded.get(row.pk)) for trade in trades for row in trade.requests]
-    _update([(trade.row, trade.loaded[trade.row.pk]) for trade in trades])
-    insert_many([row for row, loaded in rows if loaded is None])
-    _update([(row, loaded) for row, loaded in rows if loaded is not None])
+    changes = _changes([(trade.row, trade.loaded[trade.row.pk]) for trade in trades])
+    changes |= _changes([(row, trade.loaded.get(row.pk, NEW)) for trade in trades for row in trade.requests])
+    for (model, columns), rows in changes.items():
+        update_many(model, key=["id"], columns=columns, rows=rows)
+    insert_many([row for trade in trades for row in trade.requests if row.pk not in trade.loaded])
     insert_many([report for trade in trades for report in trade.reports])
     insert_many([execution for trade in trades for execution in trade.executions])
     insert_many([event for trade in trades for event in trade.events])
-    if told := [trade for trade in trades if trade.events]:
-        transaction.on_commit(partial(instrumentation.record, told), robust=True)
+    if recorded := [trade for trade in trades if trade.events]:
+        transaction.on_commit(partial(instrumentation.record, recorded), robust=True)
 
 
 def _copy_facts(trade: LockedTrade, *, at: datetime) -> None:
@@ -91,35 +98,32 @@ def _copy_facts(trade: LockedTrade, *, at: datetime) -> None:
     if after is not before:
         for name in FACTS:
             setattr(row, name, getattr(after, name))
-        row.status = str(lifecycle.status(after))
         for request, was, now in zip(trade.requests, before.requests, after.requests, strict=True):
             if now is not was:
-                _assign(
-                    request, schedule.request_changes(request, was, now, reason=trade.reasons.get(request.pk), at=at)
-                )
+                reason = trade.reasons.get(request.pk)
+                for name, value in schedule.request_changes(request, was, now, reason=reason, at=at).items():
+                    setattr(request, name, value)
         row.check_at = schedule.next_check(
             before=before, after=after, planned=row.check_at, has_break=row.recon_break is not None, at=at
         )
+    for request, columns in schedule.step_changes(trade.requests, urgent=trade.urgent, at=at):
+        for name, value in columns.items():
+            setattr(request, name, value)
+    if trade.events:
+        row.status = trade.events[-1].status  # that of the state: whatever changes it enters an event
     if after.side is Side.BUY:
         row.hold_cash = trade.blocked
     else:
         row.hold_shares = int(trade.blocked)
     row.revision, row.updated_at = trade.revision, trade.updated_at
-    for request, changes in schedule.step_changes(trade.requests, urgent=trade.urgent, at=at):
-        _assign(request, changes)
 
 
-def _assign(row: TradeRequest, changes: dict[str, Any]) -> None:
-    for name, value in changes.items():
-        setattr(row, name, value)
-
-
-def _update(rows: Iterable[tuple[models.Model, Loaded]]) -> None:
-    """Write the columns that are not as they were loaded: one statement for all rows in which the same ones differ."""
-    groups: dict[tuple[str, ...], list[models.Model]] = defaultdict(list)
+def _changes(rows: Iterable[tuple[models.Model, Loaded]]) -> dict[Columns, list[tuple[Any, ...]]]:
+    """Return the values that are not as they were loaded, by model and by which columns differ."""
+    groups: dict[Columns, list[tuple[Any, ...]]] = defaultdict(list)
     for row, loaded in rows:
-        if row.__dict__ != loaded:
-            groups[tuple(name for name, value in row.__dict__.items() if value != loaded[name])].append(row)
-    for columns, members in groups.items():
-        values = [(row.pk, *(getattr(row, name) for name in columns)) for row in members]
-        update_many(type(members[0]), key=["id"], columns=columns, rows=values)
+        values = row.__dict__
+        if loaded and values != loaded:
+            columns = tuple(name for name, value in values.items() if value != loaded[name])
+            groups[type(row), columns].append((row.pk, *(values[name] for name in columns)))
+    return groups

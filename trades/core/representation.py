@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from brokerage.money import average, plain
+from brokerage.money import average_price, plain
 from trades import lifecycle
 from trades.core.locked_trade import state_of
 from trades.core.schedule import patience
@@ -31,7 +31,7 @@ def to_dict(
         "status": trade.status,
         "filled_quantity": filled,
         "leaves_quantity": lifecycle.leaves(state),
-        "average_price": str(average(trade.filled_notional, filled)) if filled else None,
+        "average_price": str(average_price(trade.filled_notional, filled)) if filled else None,
         "fees": plain(lifecycle.charged(state)),
         "reserved": {"cash": plain(trade.hold_cash), "shares": trade.hold_shares},
         "revision": trade.revision,

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from brokerage.reasons import Code, Reason
 from trades import lifecycle
-from trades.lifecycle import Kind, Outcome, Request, Stage, State
+from trades.lifecycle import OUTSIDE, Kind, Outcome, Request, Stage, State
 from trades.models import TradeRequest
 
 TOO_LATE = Reason(Code.TOO_LATE, "The trade was over before this could be done.")
@@ -22,13 +22,16 @@ TOO_LATE = Reason(Code.TOO_LATE, "The trade was over before this could be done."
 def next_step(requests: Iterable[TradeRequest]) -> TradeRequest | None:
     """Return the request of a trade that has the next step: the first unfinished one; `requests` in order of `seq`.
 
-    Behind a parked one only a CANCEL goes on: an amendment that overtook its order would be refused by the exchange.
+    Behind one that is parked before it was sent only a CANCEL goes on: an amendment that overtook its order would be
+    refused by the exchange. One parked for want of an answer holds nobody up.
     """
-    behind_parked = False
+    held_up = False
     for row in requests:
-        if not is_unfinished(row):
-            behind_parked = behind_parked or is_held_up(row)
-        elif not behind_parked or row.kind == Kind.CANCEL:
+        if row.outcome is not None or row.stage == Stage.SENT:
+            continue
+        if row.parked is not None:
+            held_up = True
+        elif not held_up or row.kind == Kind.CANCEL:
             return row
     return None
 
@@ -47,8 +50,7 @@ def step_changes(
             yield row, {"due_at": None}
     if first is None:
         return
-    doubtful = in_doubt(requests[: first.seq - 1])
-    if not doubtful:
+    if first.seq == 1 or not (doubtful := in_doubt(requests[: first.seq - 1])):
         waited = first.due_at is not None and first.lease == 0 and first.due_at > at
         if first.due_at is None or waited or first.pk in urgent:
             yield first, {"due_at": at}
@@ -56,7 +58,8 @@ def step_changes(
         check_at = max(at, *map(unsent_from, doubtful))
         for row in doubtful:
             yield row, {"check_at": check_at, "checks": 0}
-        yield first, {"due_at": check_at + cancel_wait()}
+        wait = timedelta(seconds=settings.PIPELINE["CANCEL_WAIT_S"])  # for word of the order before it
+        yield first, {"due_at": check_at + wait}
 
 
 def request_changes(
@@ -81,20 +84,9 @@ def request_changes(
     return changes
 
 
-def is_unfinished(row: TradeRequest, stage: Stage | None = None) -> bool:
-    """Tell whether the pipeline still has a step to do for a request; at `stage`, if one is given."""
-    waits = row.stage != Stage.SENT if stage is None else row.stage == stage
-    return waits and row.outcome is None and row.parked is None
-
-
-def is_held_up(row: TradeRequest) -> bool:
-    """Tell whether a request is parked before it was sent. One parked for want of an answer holds nobody up."""
-    return row.parked is not None and row.outcome is None and row.stage != Stage.SENT
-
-
 def in_doubt(requests: Iterable[TradeRequest]) -> list[TradeRequest]:
     """Return the requests that are parked at BOOKED: nobody knows whether they are outside."""
-    return [row for row in requests if is_held_up(row) and row.stage == Stage.BOOKED]
+    return [row for row in requests if row.parked is not None and row.outcome is None and row.stage == Stage.BOOKED]
 
 
 def unsent_from(row: TradeRequest) -> datetime:
@@ -127,18 +119,15 @@ def sooner(planned: datetime | None, moment: datetime) -> datetime:
 
 def is_open_outside(state: State) -> bool:
     """Tell whether more is to be heard of a trade: its order may be there, and it is open or being changed."""
-    may_be_there = state.new.stage in (Stage.BOOKED, Stage.SENT)
-    return may_be_there and (not lifecycle.is_over(state) or any(r.outstanding for r in state.requests))
+    if state.requests[0].stage not in OUTSIDE:
+        return False
+    outstanding = any(request.outcome is None and request.stage in OUTSIDE for request in state.requests)
+    return outstanding or not lifecycle.is_over(state)
 
 
 def patience() -> timedelta:
     """Return how long the exchange may take to answer before a request counts as unconfirmed, and it is asked."""
     return timedelta(seconds=settings.PIPELINE["UNCONFIRMED_AFTER_S"])
-
-
-def cancel_wait() -> timedelta:
-    """Return how long a CANCEL waits for the exchange to say whether the order before it is there."""
-    return timedelta(seconds=settings.PIPELINE["CANCEL_WAIT_S"])
 
 
 def sweep_interval() -> timedelta:

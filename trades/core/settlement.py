@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.db.transactions import transaction_required
 from brokerage.money import ZERO
 from holdings import services as holdings
 from trades import lifecycle
@@ -17,22 +16,12 @@ from wallets import services as wallets
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of an execution that now counts, and the one that counted before; None for the first."""
+    """A version of an execution that now counts, and what it changes against the one that counted before."""
 
     execution: Execution
-    before: Execution | None
-
-    @property
-    def replaces(self) -> Executed:
-        return Executed(self.before.quantity, self.before.price) if self.before else Executed()
-
-    @property
-    def quantity_change(self) -> int:
-        return self.execution.quantity - (self.before.quantity if self.before else 0)
-
-    @property
-    def value_change(self) -> Decimal:
-        return self.execution.value - (self.before.value if self.before else ZERO)
+    replaces: Executed
+    quantity_change: int
+    value_change: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +37,28 @@ class LedgerPosting:
     """What falls due with the execution; less than 0: what is given back."""
 
 
-def posting(trade: LockedTrade, revision: int, version: Version | None = None) -> LedgerPosting:
-    """Return what must move for the facts as they are now; the trade's hold counts as changed from here on."""
-    fee = ZERO
+def posting(
+    trade: LockedTrade, revision: int, version: Version | None = None, *, hold_change: Decimal | None = None
+) -> LedgerPosting:
+    """Return what must move for the facts as they are now; the trade's hold counts as changed from here on.
+
+    The one place where a hold changes. `hold_change`: by how much, if that was worked out before.
+    """
+    state, fee = trade.state, ZERO
+    change = lifecycle.hold(state) - trade.blocked if hold_change is None else hold_change
+    trade.blocked += change
     if version:
-        state = trade.state
         before = replace(state, filled_value=state.filled_value - version.value_change)
         fee = lifecycle.charged(state) - lifecycle.charged(before)
-    return LedgerPosting(trade.row, revision, trade.take_hold_change(), version, fee)
+    return LedgerPosting(trade.row, revision, change, version, fee)
 
 
 class Ledgers:
     """The wallets and holdings of a batch, locked until the transaction ends: wallets first, then holdings."""
 
-    @transaction_required
     def __init__(self, *, cash_of: Iterable[Trade], shares_of: Iterable[Trade]) -> None:
         self._cash = wallets.Ledger.open({trade.trader_id for trade in cash_of})
         self._shares = holdings.Ledger.open({(trade.trader_id, trade.symbol) for trade in shares_of})
-
-    @classmethod
-    def for_holds(cls, trades: Iterable[LockedTrade]) -> "Ledgers":
-        """Open what the trades block: the wallets of the buyers and the holdings of the sellers."""
-        rows = [trade.row for trade in trades]
-        return cls(
-            cash_of=[row for row in rows if row.side == Side.BUY],
-            shares_of=[row for row in rows if row.side == Side.SELL],
-        )
 
     def available(self, trade: Trade) -> Decimal:
         """Return what the trade could block: cash for a BUY, shares for a SELL."""
@@ -81,20 +66,11 @@ class Ledgers:
             return self._cash[trade.trader_id].available
         return Decimal(self._shares[trade.trader_id, trade.symbol].available)
 
-    def block(self, posting: LedgerPosting) -> None:
-        """Block what a booking needs and `available` has shown to be there; never on credit."""
-        trade = posting.trade
-        cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": posting.revision}
-        if trade.side == Side.BUY:
-            shortfall: object = self._cash.block(trade.trader_id, posting.hold_change, **cause)
-        else:
-            key = (trade.trader_id, trade.symbol)
-            shortfall = self._shares.block(key, int(posting.hold_change), **cause)
-        if shortfall:
-            raise RuntimeError(f"trade {trade.pk} was booked without cover: {shortfall}")
+    def post(self, posting: LedgerPosting, *, on_credit: bool = True) -> None:
+        """Move money and shares. What the trader does not have, the house lends; but not for what was seen to be there.
 
-    def post(self, posting: LedgerPosting) -> None:
-        """Move money and shares. Nothing is refused: what the trader does not have, the house lends."""
+        A fact from the exchange is never refused. A booking is (`on_credit` False), and has been by now.
+        """
         trade, change, bought = posting.trade, posting.hold_change, posting.trade.side == Side.BUY
         trader_id, key = trade.trader_id, (trade.trader_id, trade.symbol)
         cause: dict[str, Any] = {"trade_id": trade.pk, "trade_revision": posting.revision}
@@ -108,10 +84,14 @@ class Ledgers:
             self._cash.release(trader_id, -change, **cause)
         elif change < 0:
             self._shares.release(key, int(-change), **cause)
-        elif bought:
+        elif on_credit and bought:
             self._cash.block_on_credit(trader_id, change, **cause)
-        else:
+        elif on_credit:
             self._shares.block_on_credit(key, int(change), **cause)
+        elif shortfall := (
+            self._cash.block(trader_id, change, **cause) if bought else self._shares.block(key, int(change), **cause)
+        ):
+            raise RuntimeError(f"trade {trade.pk} was booked without cover: {shortfall}")
 
     def save(self) -> None:
         """Write all movements: the balances and the journals."""
@@ -119,7 +99,6 @@ class Ledgers:
         self._shares.post()
 
 
-@transaction_required
 def settle(postings: Iterable[LedgerPosting]) -> None:
     """Post what reports brought about, in order, each wallet and holding locked once for the whole batch."""
     moving = [one for one in postings if one.version or one.hold_change]

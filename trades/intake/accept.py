@@ -5,10 +5,11 @@ request; the client asks again with the same key and gets the same answer).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from uuid_utils.compat import uuid7
 
 from brokerage.db import clock
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction, retrying, transaction_required
 from brokerage.models import FeeSchedule
 from brokerage.money import CURRENCY
 from trades.core.instrumentation import record_accepted
@@ -47,53 +48,43 @@ class Order:
     client_reference: str | None = None
 
 
-def place(order: Order, *, context: RequestContext, now: datetime | None = None) -> StoredResponse:
-    """Accept a new trade. Whether it can be done is decided by the pipeline. Raises KeyBusyError, KeyReusedError.
+def place(order: Order, *, context: RequestContext) -> StoredResponse:
+    """Accept a new trade. Whether it can be done is decided by the pipeline. Raises KeyBusyError, KeyReusedError."""
+    return accept_once(partial(write_trade, order), context)
 
-    `now` is when it comes in; the database's time if not given, as in `amend` and `cancel`.
+
+def accept_once(write: Callable[[RequestContext, UUID, datetime], Accepted], context: RequestContext) -> StoredResponse:
+    """Accept what `write` writes in one commit; with a key, at most once for ever, and the same bytes to every call.
+
+    `write` gets the id of the request that it is to write, and the database's time.
     """
-    at = now or retrying(clock.now)()
-    request_id = new_id(at)
-
-    def accept() -> Accepted:
-        trade, request = _new_trade(order, context, request_id, at)
-        trade.save(force_insert=True)
-        request.save(force_insert=True)
-        TradeEvent.objects.create(
-            trade=trade, seq=1, kind="NEW_RECEIVED", request_id=request.pk, status=trade.status, at=at
-        )
-        return trade, [request]
-
-    return accept_once(context, request_id, accept, at=at)
+    at = retrying(clock.now)()
+    return _commit(write, context, new_id(at), at, runs=count())
 
 
-def accept_once(
-    context: RequestContext, request_id: UUID, accept: Callable[[], Accepted], *, at: datetime
+@bound_contextvars(step="accept")
+@opens_transaction
+def _commit(
+    write: Callable[[RequestContext, UUID, datetime], Accepted],
+    context: RequestContext,
+    request_id: UUID,
+    at: datetime,
+    *,
+    runs: Iterator[int],
 ) -> StoredResponse:
-    """Accept in one commit; with a key, at most once for ever, and the same bytes to every later call.
-
-    `request_id` is what `accept` will write: run again after a commit of which nobody heard the end, it is there.
-    """
-    runs = count()
-
-    @bound_contextvars(step="accept")
-    @retrying
-    def accept_in_one_commit() -> StoredResponse:
-        with transaction.atomic(durable=True):
-            if context.key:
-                idempotency.lock_key(context)
-                if known := idempotency.stored_response(context):
-                    return known
-            trade, requests = (next(runs) and _committed(request_id)) or accept()
-            shown = to_dict(trade, requests, now=at, newest=NEWEST_SHOWN)
-            response = StoredResponse(trade.pk, json.dumps(shown, separators=(",", ":")).encode())
-            if context.key:
-                idempotency.store_response(context, response, now=at)
-        if requests[-1].pk == request_id:
-            record_accepted(trade, requests[-1])
-        return response
-
-    return accept_in_one_commit()
+    if context.key:
+        idempotency.lock_key(context)
+        if known := idempotency.stored_response(context):
+            return known
+    # Run again after a commit of which nobody heard the end: then the request is there.
+    trade, requests = (next(runs) and _committed(request_id)) or write(context, request_id, at)
+    shown = to_dict(trade, requests, now=at, newest=NEWEST_SHOWN)
+    response = StoredResponse(trade.pk, json.dumps(shown, separators=(",", ":")).encode())
+    if context.key:
+        idempotency.store_response(context, response, now=at)
+    if requests[-1].pk == request_id:
+        transaction.on_commit(partial(record_accepted, trade, requests[-1]), robust=True)
+    return response
 
 
 def _committed(request_id: UUID) -> Accepted | None:
@@ -102,7 +93,9 @@ def _committed(request_id: UUID) -> Accepted | None:
     return (requests[0].trade, requests) if requests else None
 
 
-def _new_trade(order: Order, context: RequestContext, request_id: UUID, at: datetime) -> tuple[Trade, TradeRequest]:
+@transaction_required
+def write_trade(order: Order, context: RequestContext, request_id: UUID, at: datetime) -> Accepted:
+    """Write a new trade with its NEW, due now, and the first entry of its timeline."""
     trade = Trade(
         id=new_id(at),
         reference=reference(_next_number()),
@@ -125,7 +118,12 @@ def _new_trade(order: Order, context: RequestContext, request_id: UUID, at: date
         trade.fee_rate, trade.fee_minimum, trade.fee_cap = fees.rate, fees.minimum, fees.cap
     request = new_request(trade, 1, request_id, Kind.NEW, order.quantity, order.price, context, at)
     request.due_at = at
-    return trade, request
+    trade.save(force_insert=True)
+    request.save(force_insert=True)
+    TradeEvent.objects.create(
+        trade=trade, seq=1, kind="NEW_RECEIVED", request_id=request.pk, status=trade.status, at=at
+    )
+    return trade, [request]
 
 
 def new_request(

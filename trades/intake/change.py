@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from brokerage.db import clock
-from brokerage.db.transactions import retrying, sqlstate_of
+from brokerage.db.transactions import sqlstate_of, transaction_required
 from brokerage.reasons import Code, Reason
 from trades import lifecycle
 from trades.core import repository
 from trades.core.locked_trade import LockedTrade
-from trades.intake.accept import Accepted, accept_once, new_id, new_request
+from trades.intake.accept import Accepted, accept_once, new_request
 from trades.intake.idempotency import RequestContext, StoredResponse
 from trades.lifecycle import Kind, Stage, Status
 from trades.models import Trade
@@ -48,7 +49,6 @@ def amend(
     remaining_quantity: int | None = None,
     price: Decimal | None = None,
     check: Callable[[Trade], None] = lambda trade: None,
-    now: datetime | None = None,
 ) -> StoredResponse:
     """Accept an amendment. What is left out keeps the value last asked for; `remaining_quantity` is without the fills.
 
@@ -56,66 +56,78 @@ def amend(
     raise. Raises ConflictError (TRADE_FINISHED, NOTHING_TO_CHANGE, TOO_MANY_CHANGES), TradeBusyError, KeyBusyError,
     KeyReusedError.
     """
-    at = now or retrying(clock.now)()
-    request_id = new_id(at)
-
-    def accept() -> Accepted:
-        trade = _lock(trade_id, check)
-        state = trade.state
-        last_quantity, last_price = lifecycle.requested_terms(state)
-        if remaining_quantity is not None:
-            new_quantity = state.filled_quantity + remaining_quantity
-        else:
-            new_quantity = last_quantity if quantity is None else quantity
-        new_price = last_price if price is None else price
-        filled = lifecycle.status(state) is Status.FILLED
-        if not (settings.AMEND_FILLED and filled and new_quantity > last_quantity):
-            _must_be_open(state)
-        if (new_quantity, new_price) == (last_quantity, last_price):
-            raise ConflictError(Reason(Code.NOTHING_TO_CHANGE, "These are the terms last asked for already."))
-        _must_not_be_too_many(state)
-        _drop_unbooked_amends(trade, at=at)
-        seq = len(trade.requests) + 1
-        request = new_request(trade.row, seq, request_id, Kind.AMEND, new_quantity, new_price, context, at)
-        trade.add_request(request, at=at)
-        repository.save([trade], at=at)
-        return trade.row, trade.requests
-
-    return accept_once(context, request_id, accept, at=at)
+    terms: dict[str, Any] = {"quantity": quantity, "remaining_quantity": remaining_quantity, "price": price}
+    return accept_once(partial(write_amend, trade_id, check=check, **terms), context)
 
 
 def cancel(
-    trade_id: UUID,
-    *,
-    context: RequestContext,
-    check: Callable[[Trade], None] = lambda trade: None,
-    now: datetime | None = None,
+    trade_id: UUID, *, context: RequestContext, check: Callable[[Trade], None] = lambda trade: None
 ) -> StoredResponse:
     """Accept a cancellation. A trade that was never sent ends here and now; otherwise the exchange is asked.
 
     Amendments that were not booked end, so that the cancellation goes next. While one is outstanding another changes
     nothing. Raises as `amend` does, but for TOO_MANY_CHANGES: a cancellation is always taken.
     """
-    at = now or retrying(clock.now)()
-    request_id = new_id(at)
+    return accept_once(partial(write_cancel, trade_id, check=check), context)
 
-    def accept() -> Accepted:
-        trade = _lock(trade_id, check)
-        state = trade.state
+
+@transaction_required
+def write_amend(
+    trade_id: UUID,
+    context: RequestContext,
+    request_id: UUID,
+    at: datetime,
+    *,
+    quantity: int | None = None,
+    remaining_quantity: int | None = None,
+    price: Decimal | None = None,
+    check: Callable[[Trade], None] = lambda trade: None,
+) -> Accepted:
+    """Write an AMEND under the trade's lock; see `amend`."""
+    trade = _lock(trade_id, check)
+    state = trade.state
+    last_quantity, last_price = lifecycle.requested_terms(state)
+    if remaining_quantity is not None:
+        quantity = state.filled_quantity + remaining_quantity
+    quantity = last_quantity if quantity is None else quantity
+    price = last_price if price is None else price
+    filled = lifecycle.status(state) is Status.FILLED
+    if not (settings.AMEND_FILLED and filled and quantity > last_quantity):
         _must_be_open(state)
-        if any(r.kind is Kind.CANCEL and r.outcome is None for r in state.requests):
-            return trade.row, trade.requests
-        quantity, price = lifecycle.requested_terms(state)
-        _drop_unbooked_amends(trade, at=at)
-        seq = len(trade.requests) + 1
-        request = new_request(trade.row, seq, request_id, Kind.CANCEL, quantity, price, context, at)
-        trade.add_request(request, at=at)
-        if state.new.stage in (Stage.RECEIVED, Stage.VALIDATED):
-            trade.apply(lifecycle.CancelledLocally(str(request.pk)), at=at, request=request)
-        repository.save([trade], at=at)
-        return trade.row, trade.requests
+    if (quantity, price) == (last_quantity, last_price):
+        raise ConflictError(Reason(Code.NOTHING_TO_CHANGE, "These are the terms last asked for already."))
+    _must_not_be_too_many(state)
+    _drop_unbooked_amends(trade, at=at)
+    seq = len(trade.requests) + 1
+    trade.add_request(new_request(trade.row, seq, request_id, Kind.AMEND, quantity, price, context, at), at=at)
+    repository.save([trade], at=at)
+    return trade.row, trade.requests
 
-    return accept_once(context, request_id, accept, at=at)
+
+@transaction_required
+def write_cancel(
+    trade_id: UUID,
+    context: RequestContext,
+    request_id: UUID,
+    at: datetime,
+    *,
+    check: Callable[[Trade], None] = lambda trade: None,
+) -> Accepted:
+    """Write a CANCEL under the trade's lock; see `cancel`."""
+    trade = _lock(trade_id, check)
+    state = trade.state
+    _must_be_open(state)
+    if any(r.kind is Kind.CANCEL and r.outcome is None for r in state.requests):
+        return trade.row, trade.requests
+    quantity, price = lifecycle.requested_terms(state)
+    _drop_unbooked_amends(trade, at=at)
+    seq = len(trade.requests) + 1
+    request = new_request(trade.row, seq, request_id, Kind.CANCEL, quantity, price, context, at)
+    trade.add_request(request, at=at)
+    if state.new.stage in (Stage.RECEIVED, Stage.VALIDATED):
+        trade.apply(lifecycle.CancelledLocally(str(request.pk)), at=at, request=request)
+    repository.save([trade], at=at)
+    return trade.row, trade.requests
 
 
 def _lock(trade_id: UUID, check: Callable[[Trade], None]) -> LockedTrade:

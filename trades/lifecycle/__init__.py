@@ -4,14 +4,27 @@ Stored are facts: the terms that are live, what was executed, what the exchange 
 else is derived from them. No Django here.
 """
 
-from trades.lifecycle.derived import charged, hold, is_ended, is_over, leaves, orig_cl_ord_id, requested_terms, status
+from trades.lifecycle.derived import (
+    OUTSIDE,
+    charged,
+    fee_total,
+    hold,
+    is_ended,
+    is_over,
+    leaves,
+    orig_cl_ord_id,
+    requested_terms,
+    status,
+)
 from trades.lifecycle.facts import (
+    FREE,
     AmendDropped,
     Anomaly,
     CancelledLocally,
     Denied,
     Event,
     Executed,
+    FeeSchedule,
     Kind,
     NotReceived,
     Outcome,
@@ -26,11 +39,11 @@ from trades.lifecycle.facts import (
     Status,
     TimeInForce,
 )
-from trades.lifecycle.fees import FREE, FeeSchedule
 from trades.lifecycle.reducer import apply
 
 __all__ = [
     "FREE",
+    "OUTSIDE",
     "AmendDropped",
     "Anomaly",
     "CancelledLocally",
@@ -53,6 +66,7 @@ __all__ = [
     "TimeInForce",
     "apply",
     "charged",
+    "fee_total",
     "hold",
     "is_ended",
     "is_over",

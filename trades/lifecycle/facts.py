@@ -7,7 +7,23 @@ from enum import StrEnum
 from typing import Any
 
 from brokerage.money import ZERO
-from trades.lifecycle.fees import FREE, FeeSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """A share of the value, but at least `minimum`, and at most `cap` (None: no limit).
+
+    It is charged on the whole trade and not on each of its fills: at a fill the difference of two totals falls due. So
+    however a trade is cut into fills, busts and corrections, it costs the same.
+    """
+
+    rate: Decimal = ZERO
+    """0.001 is a tenth of a per cent; never more than 1."""
+    minimum: Decimal = ZERO
+    cap: Decimal | None = None
+
+
+FREE = FeeSchedule()
 
 
 class Side(StrEnum):

@@ -8,8 +8,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokerage.money import ZERO, plain, value
-from trades.lifecycle.derived import is_ended, status
+from brokerage.money import ZERO, plain, rounded_value
+from trades.lifecycle.derived import OUTSIDE, is_ended, status
 from trades.lifecycle.facts import (
     AmendDropped,
     Anomaly,
@@ -41,9 +41,9 @@ def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
             return _change(state, request_id, stage=stage), ()
         case Denied(request_id):
             refused = _change(state, request_id, outcome=Outcome.REJECTED)
-            return (_end(replace(refused, rejected=True)) if request_id == state.new.id else refused), ()
+            return (_end(replace(refused, rejected=True)) if request_id == state.requests[0].id else refused), ()
         case CancelledLocally(request_id):
-            ended = _change(state, state.new.id, outcome=Outcome.CANCELED)
+            ended = _change(state, state.requests[0].id, outcome=Outcome.CANCELED)
             ended = _change(ended, request_id, outcome=Outcome.ACCEPTED)
             return _end(replace(ended, cancelled=True)), ()
         case AmendDropped(request_id):
@@ -56,7 +56,7 @@ def apply(state: State, event: Event) -> tuple[State, tuple[Anomaly, ...]]:
 
 def _report(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
     named = _meant(state, report)
-    for heard_of in (state.request(report.request_id), named):
+    for heard_of in (_request(state, report.request_id), named):
         if heard_of is not None and heard_of.stage is not Stage.SENT:
             state = _change(state, heard_of.id, stage=Stage.SENT)  # that it is named proves that it was sent
     match report.kind:
@@ -97,17 +97,21 @@ def _meant(state: State, report: Report) -> Request | None:
 
     Then it is the first that is outstanding; of several amendments the first to these terms, if there is one.
     """
-    named, kind = state.request(report.request_id), _ANSWERS_A.get(report.kind)
+    named, kind = _request(state, report.request_id), _ANSWERS_A.get(report.kind)
     if kind is None or (named is not None and named.kind is kind):
         return named
-    waiting = [request for request in state.requests if request.kind is kind and request.outstanding]
+    waiting = [
+        request
+        for request in state.requests
+        if request.kind is kind and request.outcome is None and request.stage in OUTSIDE
+    ]
     fitting = [r for r in waiting if report.quantity in (None, r.quantity) and report.price in (None, r.price)]
     return next(iter(fitting or waiting), None)
 
 
 def _not_received(state: State, request_id: str) -> State:
     """The request goes back to where it may be sent; unless it was answered meanwhile, which proves that it came."""
-    request = state.request(request_id)
+    request = _request(state, request_id)
     if request is None or request.outcome is not None or request.stage is not Stage.SENT:
         return state
     return _change(state, request_id, stage=Stage.BOOKED, pending=False)
@@ -116,14 +120,14 @@ def _not_received(state: State, request_id: str) -> State:
 def _answered(state: State) -> State:
     """The exchange knows the order: its NEW was sent and is accepted."""
     state = replace(state, acked=True)
-    if state.new.outcome is None:
-        return _change(state, state.new.id, stage=Stage.SENT, outcome=Outcome.ACCEPTED)
+    if state.requests[0].outcome is None:
+        return _change(state, state.requests[0].id, stage=Stage.SENT, outcome=Outcome.ACCEPTED)
     return state
 
 
 def _rejected(state: State) -> tuple[State, tuple[Anomaly, ...]]:
     """The NEW is refused, even after an ack. What was executed stays: then the trade is cancelled, and that is odd."""
-    state = _change(state, state.new.id, stage=Stage.SENT, outcome=Outcome.REJECTED)
+    state = _change(state, state.requests[0].id, stage=Stage.SENT, outcome=Outcome.REJECTED)
     if state.cancelled or state.expired:
         return state, ()
     if not state.filled_quantity:
@@ -142,7 +146,9 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
     state = replace(
         state,
         filled_quantity=filled,
-        filled_value=state.filled_value + value(new.quantity, new.price) - value(old.quantity, old.price),
+        filled_value=state.filled_value
+        + rounded_value(new.quantity, new.price)
+        - rounded_value(old.quantity, old.price),
         filled_notional=state.filled_notional + new.quantity * new.price - old.quantity * old.price,
     )
     if state.terms_quantity is not None:
@@ -243,6 +249,10 @@ def _close_requests(state: State) -> State:
         state,
         requests=tuple(replace(r, outcome=Outcome.REJECTED) if r.outcome is None else r for r in state.requests),
     )
+
+
+def _request(state: State, request_id: str | None) -> Request | None:
+    return next((request for request in state.requests if request.id == request_id), None)
 
 
 def _change(state: State, request_id: str, **changes: Any) -> State:

@@ -26,11 +26,3 @@ def first_id(at: float) -> UUID:
     """
     milliseconds = min(max(int(at * 1000), 0), 2**48 - 1)
     return UUID(int=milliseconds << 80)
-
-
-def uuid_or_none(text: str | None) -> UUID | None:
-    """Read an id that came from outside; None if it is none."""
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

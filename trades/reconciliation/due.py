@@ -9,13 +9,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Case, F, Func, Value, When
 from django.db.models.functions import Greatest
 
 from brokerage.db.clock import DatabaseNow
 from brokerage.db.locks import lock_skip_locked
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from trades.core.schedule import patience, sweep_interval
 from trades.models import LinkGap, Trade, TradeRequest
 
@@ -26,21 +26,19 @@ def take_due(limit: int) -> list[UUID]:
     return list(dict.fromkeys([*requests, *_take_trades(limit - len(requests))]))
 
 
-@retrying
+@opens_transaction
 def _take_requests(limit: int) -> list[UUID]:
-    with transaction.atomic(durable=True):
-        due = TradeRequest.objects.filter(check_at__lte=DatabaseNow(), outcome__isnull=True)
-        rows = lock_skip_locked(due.order_by("check_at", "id").only("id", "trade_id"), limit)
-        TradeRequest.objects.filter(pk__in=[row.pk for row in rows]).update(check_at=DatabaseNow() + _interval())
+    due = TradeRequest.objects.filter(check_at__lte=DatabaseNow(), outcome__isnull=True)
+    rows = lock_skip_locked(due.order_by("check_at", "id").only("id", "trade_id"), limit)
+    TradeRequest.objects.filter(pk__in=[row.pk for row in rows]).update(check_at=DatabaseNow() + _interval())
     return [row.trade_id for row in rows]
 
 
-@retrying
+@opens_transaction
 def _take_trades(limit: int) -> list[UUID]:
-    with transaction.atomic(durable=True):
-        due = Trade.objects.filter(check_at__lte=_due_until()).order_by("check_at", "id")
-        rows = lock_skip_locked(due.only("id"), limit)
-        Trade.objects.filter(pk__in=[row.pk for row in rows]).update(check_at=DatabaseNow() + sweep_interval())
+    due = Trade.objects.filter(check_at__lte=_due_until()).order_by("check_at", "id")
+    rows = lock_skip_locked(due.only("id"), limit)
+    Trade.objects.filter(pk__in=[row.pk for row in rows]).update(check_at=DatabaseNow() + sweep_interval())
     return [row.pk for row in rows]
 
 

@@ -16,7 +16,7 @@ from brokerage.db import clock
 from brokerage.db.bulk import fetch_many
 from brokerage.db.transactions import is_transient
 from brokerage.observability import metrics
-from exchange.amqp import WINDOW, LinkDown, Outgoing
+from exchange.amqp import WINDOW, LinkDown, OutboundMessage
 from trades.core.gateway import publisher, status_request
 from trades.core.link_gaps import unanswered
 from trades.core.parking import park_unconfirmed
@@ -45,7 +45,7 @@ def query_trades(trade_ids: Sequence[UUID], *, until: datetime) -> None:
 def _query(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     trades = Trade.objects.in_bulk(trade_ids)
     requests: dict[UUID, list[TradeRequest]] = defaultdict(list)
-    for row in fetch_many(TradeRequest, by="trade", values=list(trades), order=["trade", "seq"]):
+    for row in fetch_many(TradeRequest, by="trade", values=list(trades), order=("trade", "seq")):
         requests[row.trade_id].append(row)
     messages = {pk: _status_request(trade, requests[pk], now=now) for pk, trade in trades.items()}
     publisher.publish([message for message in messages.values() if message])
@@ -58,7 +58,7 @@ def _query(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     TradeRequest.objects.filter(trade__in=trades, check_at__isnull=False).update(checks=F("checks") + 1)
 
 
-def _status_request(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> Outgoing | None:
+def _status_request(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> OutboundMessage | None:
     """Return what to ask about a trade; None if nothing of it can be outside."""
     outside = [row for row in requests if row.stage in (Stage.BOOKED, Stage.SENT)]
     if not outside:

@@ -7,6 +7,7 @@ exchange has executed what we think it has. The rules stand in docs/exchange.md.
 from datetime import datetime
 
 from brokerage.reasons import Code, Reason
+from exchange.fix.codes import OrdRejReason, OrdStatus
 from exchange.fix.messages import ExecutionReport
 from trades import lifecycle
 from trades.core.breaks import clear_break, open_break
@@ -18,15 +19,13 @@ from trades.core.status_query import StatusQuery
 from trades.lifecycle import Kind, Reported, Stage
 from trades.models import TradeRequest
 
-_REJECTED, _UNKNOWN_ORDER = "8", "5"  # OrdStatus (39), OrdRejReason (103)
-
 
 def apply_status(trade: LockedTrade, message: ExecutionReport, *, now: datetime) -> list[LedgerPosting]:
     """Learn from what the exchange says about an order; returns what that moves in the books.
 
     Its ClOrdID names the newest request that the exchange has received.
     """
-    unknown = (message.ord_status, message.ord_rej_reason) == (_REJECTED, _UNKNOWN_ORDER)
+    unknown = (message.ord_status, message.ord_rej_reason) == (OrdStatus.REJECTED, OrdRejReason.UNKNOWN_ORDER)
     newest = None if unknown else trade.request(message.cl_ord_id)
     if newest is not None and trade.facts(newest).outcome is None and trade.facts(newest).stage is Stage.BOOKED:
         trade.apply(lifecycle.Report(Reported.STATUS, str(newest.pk)), at=now, request=newest)

@@ -7,21 +7,23 @@ request.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from brokerage.money import plain
 from brokerage.reasons import Code, Reason
 from exchange.amqp import REPORTS
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport
+from exchange.fix.codes import CxlRejReason, ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport
 from exchange.inbound import Report
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
 from trades import lifecycle
 from trades.core.consistency import differences, misses_execution
-from trades.core.locked_trade import LockedTrade
+from trades.core.locked_trade import LockedTrade, uuid_or_none
 from trades.core.schedule import patience, sooner
 from trades.core.settlement import LedgerPosting, Version, posting
 from trades.lifecycle import Reported
-from trades.models import ExchangeReport, TradeRequest
+from trades.models import ExchangeReport, Trade, TradeRequest
 from trades.reports.executions import REVISIONS, Executions
 
 _REPORTED = {
@@ -40,7 +42,15 @@ _REPORTED = {
     ExecType.SUSPENDED: Reported.SUSPENDED,
     ExecType.RESTATED: Reported.RESTATED,
 }
-_TOO_LATE_TO_CANCEL = "0"  # CxlRejReason (102)
+
+
+def route(messages: Sequence[ExecutionReport | CancelReject]) -> list[UUID | None]:
+    """Return the trade that each message is about; None if it names no request and no trade of ours. Two queries."""
+    named = [[found for text in (m.cl_ord_id, m.trade_ref) if (found := uuid_or_none(text))] for m in messages]
+    names = {name for several in named for name in several}
+    trade_of = dict(TradeRequest.objects.filter(pk__in=names).values_list("pk", "trade_id"))
+    trade_of |= {pk: pk for pk in Trade.objects.filter(pk__in=names).values_list("pk", flat=True)}
+    return [next((trade_of[name] for name in several if name in trade_of), None) for several in named]
 
 
 def set_aside(report: Report, code: Quarantine, detail: str) -> None:
@@ -137,7 +147,8 @@ class ReportBatch:
         request = trade.request(message.cl_ord_id)
         if request is not None and trade.facts(request).outcome is not None:
             return []
-        code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
+        is_late = message.cxl_rej_reason == CxlRejReason.TOO_LATE_TO_CANCEL
+        code = Code.TOO_LATE if is_late else Code.EXCHANGE_REJECTED
         reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
         event = lifecycle.Report(Reported.CANCEL_REJECTED, str(request.pk) if request else None)
         revision = trade.apply(event, at=self._now, request=request, reason=reason)
@@ -184,6 +195,6 @@ def _execution_data(message: ExecutionReport, version: Version) -> dict[str, Any
     """Return what the timeline keeps of an execution: its id and numbers, and those of the version it replaces."""
     data: dict[str, Any] = {"exec_id": message.exec_id}
     data |= {"quantity": version.execution.quantity, "price": plain(version.execution.price)}
-    if version.before:
-        data |= {"was_quantity": version.before.quantity, "was_price": plain(version.before.price)}
+    if version.execution.replaces:
+        data |= {"was_quantity": version.replaces.quantity, "was_price": plain(version.replaces.price)}
     return data | ({"text": message.text} if message.text else {})

@@ -14,10 +14,12 @@ from django.db.models import Q
 
 from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
-from brokerage.money import ZERO, value
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
+from brokerage.money import ZERO, rounded_value
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport, parse
 from trades.core.locked_trade import LockedTrade
 from trades.core.settlement import Version
+from trades.lifecycle import Executed
 from trades.models import Execution, PendingRevision
 
 REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
@@ -68,14 +70,16 @@ class Executions:
             side=row.side,
             quantity=quantity,
             price=price,
-            value=value(quantity, price),
+            value=rounded_value(quantity, price),
             executed_at=message.transact_time,
             received_at=now,
         )
         trade.executions.append(execution)
-        self._origin[execution.exec_id] = execution.origin
-        self._latest[execution.origin] = execution
-        return Version(execution, before)
+        origin = execution.original or execution.exec_id
+        self._origin[execution.exec_id], self._latest[origin] = origin, execution
+        old_quantity, old_value = (before.quantity, before.value) if before else (0, ZERO)
+        replaces = Executed(before.quantity, before.price) if before else Executed()
+        return Version(execution, replaces, quantity - old_quantity, execution.value - old_value)
 
     def wait(self, trade: LockedTrade, message: ExecutionReport, raw: bytes, *, now: datetime) -> None:
         """Keep a report about an execution that is not known yet."""

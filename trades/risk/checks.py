@@ -8,7 +8,7 @@ from decimal import Decimal
 from brokerage import trading_rules
 from brokerage.models import Instrument, Trader
 from brokerage.money import plain
-from brokerage.reasons import Code, Reason, combine
+from brokerage.reasons import Code, Reason, combine_reasons
 from trades import lifecycle
 from trades.core.locked_trade import LockedTrade
 from trades.lifecycle import Kind, Side, Stage
@@ -34,23 +34,19 @@ def load_market(trades: Iterable[LockedTrade], *, now: datetime) -> Market:
     )
 
 
-def additional_hold(trade: LockedTrade, request: TradeRequest) -> Decimal:
-    """Return how much more the trade must keep blocked once this request is booked: cash of a BUY, shares of a SELL."""
-    booked, _ = lifecycle.apply(trade.state, lifecycle.StageCompleted(str(request.pk), Stage.BOOKED))
-    return lifecycle.hold(booked) - trade.blocked
+def check(
+    trade: LockedTrade, request: TradeRequest, market: Market, *, available: Decimal
+) -> tuple[Decimal, list[Reason]]:
+    """Return what the request would block in addition, and every rule that it violates, most basic first.
 
-
-def violations(
-    trade: LockedTrade, request: TradeRequest, market: Market, *, needed: Decimal, available: Decimal
-) -> list[Reason]:
-    """Return every rule of the firm and the exchange that the request breaks, most basic first.
-
-    `needed` is what it would block in addition, `available` what its trader has. A CANCEL breaks none: giving up is
-    always allowed.
+    The former is cash of a BUY, shares of a SELL, as is `available`, what its trader has. A CANCEL violates nothing:
+    giving up is always allowed.
     """
-    if request.kind == Kind.CANCEL:
-        return []
     row, found = trade.row, []
+    booked, _ = lifecycle.apply(trade.state, lifecycle.StageCompleted(str(request.pk), Stage.BOOKED))
+    needed = lifecycle.hold(booked) - trade.blocked
+    if request.kind == Kind.CANCEL:
+        return needed, []
     trader, instrument = market.traders[row.trader_id], market.instruments.get(row.symbol)
     if trader.status == Trader.Status.SUSPENDED:
         found.append(Reason(Code.TRADER_SUSPENDED, "The trader is suspended."))
@@ -64,10 +60,10 @@ def violations(
             found.append(Reason(Code.SYMBOL_HALTED, text, {"symbol": row.symbol}))
         if not market.is_open:
             found.append(Reason(Code.MARKET_CLOSED, "The market is closed."))
-        found += trading_rules.terms_refusals(instrument, quantity=request.quantity, price=request.price)
+        found += trading_rules.terms_violations(instrument, quantity=request.quantity, price=request.price)
     if needed > available:
         found.append(shortfall(trade.state.side, needed=needed, available=available))
-    return found
+    return needed, found
 
 
 def shortfall(side: Side, *, needed: Decimal, available: Decimal) -> Reason:
@@ -83,6 +79,6 @@ def shortfall(side: Side, *, needed: Decimal, available: Decimal) -> Reason:
 
 def deny(trade: LockedTrade, request: TradeRequest, found: list[Reason], *, at: datetime) -> None:
     """Refuse a request, with the first violation and the codes of the others. A committed fact, not an exception."""
-    reason = combine(found)
+    reason = combine_reasons(found)
     event = lifecycle.Denied(str(request.pk))
     trade.apply(event, at=at, request=request, data={"code": str(reason.code)}, reason=reason)

@@ -12,12 +12,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Case, Count, F, Value, When
 
 from brokerage.db.clock import DatabaseNow
 from brokerage.db.locks import lock_skip_locked
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 
@@ -42,20 +41,19 @@ def batches_in_flight() -> int:
     return in_flight
 
 
-@retrying
+@opens_transaction
 def lease_due(limit: int) -> list[Batch]:
     """Lease up to `limit` requests that are due and that nobody else is leasing; one batch per stage."""
     config = settings.PIPELINE
-    with transaction.atomic(durable=True):
-        due = TradeRequest.objects.filter(due_at__lte=DatabaseNow()).order_by("due_at", "id").select_related("trade")
-        rows = lock_skip_locked(due.only("id", "stage", "lease", "trade__trader_id"), limit)
-        if not rows:
-            return []
-        first, later = timedelta(seconds=config["LEASE_S"]), timedelta(seconds=config["LEASE_MAX_S"])
-        TradeRequest.objects.filter(pk__in=[row.pk for row in rows]).update(
-            due_at=DatabaseNow() + Case(When(lease=0, then=Value(first)), default=Value(min(first * 2, later))),
-            lease=F("lease") + 1,
-        )
+    due = TradeRequest.objects.filter(due_at__lte=DatabaseNow()).order_by("due_at", "id").select_related("trade")
+    rows = lock_skip_locked(due.only("id", "stage", "lease", "trade__trader_id"), limit)
+    if not rows:
+        return []
+    first, later = timedelta(seconds=config["LEASE_S"]), timedelta(seconds=config["LEASE_MAX_S"])
+    TradeRequest.objects.filter(pk__in=[row.pk for row in rows]).update(
+        due_at=DatabaseNow() + Case(When(lease=0, then=Value(first)), default=Value(min(first * 2, later))),
+        lease=F("lease") + 1,
+    )
     by_stage: dict[Stage, list[TradeRequest]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.pk):
         row.lease += 1
@@ -63,13 +61,12 @@ def lease_due(limit: int) -> list[Batch]:
     return [Batch(stage, [(str(row.pk), row.lease) for row in rows], rows) for stage, rows in by_stage.items()]
 
 
-@retrying
+@opens_transaction
 def requeue(leases: Sequence[Lease]) -> None:
     """End leases early: what could not be done for want of a server is due again in a moment. Never an attempt."""
     later = timedelta(seconds=settings.PIPELINE["REQUEUE_DELAY_S"])
     numbers = {UUID(request_id): number for request_id, number in leases}
-    with transaction.atomic(durable=True):
-        leased = TradeRequest.objects.filter(pk__in=numbers, due_at__isnull=False).order_by("id")
-        rows = lock_skip_locked(leased, len(numbers))
-        mine = [row.pk for row in rows if row.lease == numbers[row.pk]]
-        TradeRequest.objects.filter(pk__in=mine).update(due_at=DatabaseNow() + later)
+    leased = TradeRequest.objects.filter(pk__in=numbers, due_at__isnull=False).order_by("id")
+    rows = lock_skip_locked(leased, len(numbers))
+    mine = [row.pk for row in rows if row.lease == numbers[row.pk]]
+    TradeRequest.objects.filter(pk__in=mine).update(due_at=DatabaseNow() + later)

@@ -12,11 +12,10 @@ from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import clock
-from brokerage.db.transactions import drop_bad_connection, is_timeout, is_transient, retrying
+from brokerage.db.transactions import drop_bad_connection, is_timeout, is_transient, opens_transaction
 from brokerage.reasons import Code, Reason
 from exchange.amqp import LinkDown
 from trades.core import repository
@@ -35,7 +34,7 @@ HALVED_FROM = 4
 
 
 class Step(Protocol):
-    __name__: str
+    """One of validate, book, send."""
 
     def __call__(self, leases: Sequence[Lease], *, now: datetime) -> None: ...
 
@@ -47,7 +46,7 @@ def run_step(step: Step, leased: Sequence[Lease], *, redelivered: bool, stage: S
     attempt counted before it begins, so that the one to blame is found however the process dies. What is not at
     `stage`, where the step begins, it cannot have died on.
     """
-    with bound_contextvars(step=step.__name__):
+    with bound_contextvars(step=getattr(step, "__name__", "")):
         if redelivered:
             _run_each(step, leased, stage)
         else:
@@ -128,17 +127,16 @@ def _step_failed(row: TradeRequest, cause: str) -> Reason:
     return Reason(Code.STEP_FAILED, f"After {row.stage} the next step failed {row.attempts} times: {cause}")
 
 
-@retrying
+@opens_transaction
 def _with_row(
     lease: Lease, change: Callable[[LockedTrade, TradeRequest, datetime], bool], *, stage: Stage | None = None
 ) -> bool:
     """Change one request that is still ours under its trade's lock. False when it is not ours any more."""
-    with transaction.atomic(durable=True):
-        found = repository.lock_leased([lease], stage=stage)
-        if not found:
-            return False
-        [(trade, row)] = found
-        now = clock.now()
-        done = change(trade, row, now)
-        repository.save([trade], at=now)
-        return done
+    found = repository.lock_leased([lease], stage=stage)
+    if not found:
+        return False
+    [(trade, row)] = found
+    now = clock.now()
+    done = change(trade, row, now)
+    repository.save([trade], at=now)
+    return done

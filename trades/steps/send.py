@@ -11,11 +11,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from brokerage.db import clock
 from brokerage.db.clock import DatabaseNow
-from brokerage.db.transactions import retrying
+from brokerage.db.transactions import opens_transaction
 from brokerage.observability import metrics
 from exchange.amqp import WINDOW
 from trades import lifecycle
@@ -73,16 +72,15 @@ def _times_maybe_sent(row: TradeRequest) -> int:
     return row.lease - row.unsent_lease - 1
 
 
-@retrying
+@opens_transaction
 def note_sent(request_ids: Sequence[UUID], *, now: datetime | None = None) -> None:
     """Note what the broker has confirmed, unless a report was faster: it proves the sending by itself.
 
     `now`: when that was, if not now by the database's clock.
     """
-    with transaction.atomic(durable=True):
-        found = repository.lock_requests(set(request_ids)).values()
-        now = now or clock.now()
-        for trade, row in found:
-            if row.stage == Stage.BOOKED and row.outcome is None:
-                trade.apply(lifecycle.StageCompleted(str(row.pk), Stage.SENT), at=now, request=row)
-        repository.save([trade for trade, _ in found], at=now)
+    found = repository.lock_requests(set(request_ids)).values()
+    now = now or clock.now()
+    for trade, row in found:
+        if row.stage == Stage.BOOKED and row.outcome is None:
+            trade.apply(lifecycle.StageCompleted(str(row.pk), Stage.SENT), at=now, request=row)
+    repository.save([trade for trade, _ in found], at=now)

@@ -1,46 +1,57 @@
-"""How the calls about cash are described."""
+"""OpenAPI of the calls about cash."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from brokerage.api.callers import OfTrader
-from brokerage.api.openapi import example, refused, shown
-from brokerage.api.responses import AMOUNT, CHANGE, MOMENT, TEXT, UUID, WHOLE, Answer, PageAnswer, Shown, coded
-from wallets.api.views import EntryFilters
+from brokerage.api.openapi import problem_responses, response_example, success_response
+from brokerage.api.pagination import JournalQuery
+from brokerage.api.responses import (
+    AMOUNT,
+    INTEGER,
+    SIGNED_AMOUNT,
+    STRING,
+    TIMESTAMP,
+    UUID,
+    PageResponse,
+    ResponseField,
+    ResponseSerializer,
+    enum_of,
+)
+from brokerage.api.serializers import TraderQuery
 from wallets.models import Kind
 
 
-class WalletAnswer(Answer):
+class WalletResponse(ResponseSerializer):
     """What a trader has in cash."""
 
-    trader_id = Shown(WHOLE)
-    currency = Shown({"type": "string", "minLength": 3, "maxLength": 3}, "ISO 4217.")
-    balance = Shown(AMOUNT, "All of it, what is blocked and what is lent included.")
-    blocked = Shown(AMOUNT, "The part of the balance that open trades hold.")
-    available = Shown(AMOUNT, "The rest: what may be blocked or withdrawn.")
-    debt = Shown(AMOUNT, "What the house has lent; part of the balance.")
+    trader_id = ResponseField(INTEGER)
+    currency = ResponseField({"type": "string", "minLength": 3, "maxLength": 3}, "ISO 4217.")
+    balance = ResponseField(AMOUNT, "All of it, what is blocked and what is lent included.")
+    blocked = ResponseField(AMOUNT, "The part of the balance that open trades hold.")
+    available = ResponseField(AMOUNT, "The rest: what may be blocked or withdrawn.")
+    debt = ResponseField(AMOUNT, "What the house has lent; part of the balance.")
 
 
-class WalletEntryAnswer(Answer):
+class WalletEntryResponse(ResponseSerializer):
     """One movement of the wallet, and how it left it."""
 
-    entry_id = Shown(WHOLE, "Rises with every movement of the wallet.")
-    kind = Shown(coded({kind.value: str(kind.label) for kind in Kind}))
-    amount = Shown(CHANGE, "Change of the balance.")
-    blocked_change = Shown(CHANGE, "Change of what is blocked.")
-    debt_change = Shown(CHANGE, "Change of the debt.")
-    balance_after = Shown(AMOUNT)
-    blocked_after = Shown(AMOUNT)
-    debt_after = Shown(AMOUNT)
-    trade_id = Shown(UUID, "The trade it was for; null if for none.", null=True)
-    execution = Shown(TEXT, "The execution that it settles; null if none.", null=True)
-    note = Shown(TEXT, "What staff wrote beside it; often empty.")
-    at = Shown(MOMENT)
+    entry_id = ResponseField(INTEGER, "Rises with every movement of the wallet.")
+    kind = ResponseField(enum_of({kind.value: str(kind.label) for kind in Kind}))
+    amount = ResponseField(SIGNED_AMOUNT, "Change of the balance.")
+    blocked_change = ResponseField(SIGNED_AMOUNT, "Change of what is blocked.")
+    debt_change = ResponseField(SIGNED_AMOUNT, "Change of the debt.")
+    balance_after = ResponseField(AMOUNT)
+    blocked_after = ResponseField(AMOUNT)
+    debt_after = ResponseField(AMOUNT)
+    trade_id = ResponseField(UUID, "The trade it was for; null if for none.", null=True)
+    execution = ResponseField(STRING, "The execution that it settles; null if none.", null=True)
+    note = ResponseField(STRING, "What staff wrote beside it; often empty.")
+    at = ResponseField(TIMESTAMP)
 
 
-class WalletEntryPageAnswer(PageAnswer):
+class WalletEntryPageResponse(PageResponse):
     """A page of the wallet's journal, newest first."""
 
-    results = WalletEntryAnswer(many=True)
+    results = WalletEntryResponse(many=True)
 
 
 WALLET = {
@@ -70,7 +81,7 @@ _PAGE = {
     "next": "https://brokerage.example/api/v1/wallet/entries?cursor=Pjcz&limit=1",
     "previous": None,
 }
-_REFUSED = refused("INVALID", "NOT_AUTHENTICATED", "NOT_ALLOWED")
+_PROBLEMS = problem_responses("INVALID", "NOT_AUTHENTICATED", "NOT_ALLOWED")
 
 wallet = extend_schema_view(
     get=extend_schema(
@@ -78,10 +89,12 @@ wallet = extend_schema_view(
         tags=["Money"],
         summary="The wallet",
         description="What the trader has in cash; zeros if nothing was ever paid in. Staff name the trader.",
-        parameters=[OfTrader],
+        parameters=[TraderQuery],
         responses={
-            200: shown(WalletAnswer, "The wallet as it is now.", example("While a buy is open", WALLET)),
-            **_REFUSED,
+            200: success_response(
+                WalletResponse, "The wallet as it is now.", response_example("While a buy is open", WALLET)
+            ),
+            **_PROBLEMS,
         },
     )
 )
@@ -92,10 +105,12 @@ entries = extend_schema_view(
         tags=["Money"],
         summary="The journal of the wallet",
         description="Every movement of the cash, newest first. Staff name the trader.",
-        parameters=[EntryFilters],
+        parameters=[JournalQuery],
         responses={
-            200: shown(WalletEntryPageAnswer, "A page of the journal.", example("A fill that was paid", _PAGE)),
-            **_REFUSED,
+            200: success_response(
+                WalletEntryPageResponse, "A page of the journal.", response_example("A fill that was paid", _PAGE)
+            ),
+            **_PROBLEMS,
         },
     )
 )

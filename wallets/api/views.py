@@ -6,36 +6,33 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from brokerage.api.callers import OfTrader, trader_for
-from brokerage.api.paging import PagedByNumber, page
-from brokerage.api.times import rfc3339
+from brokerage.api.pagination import JournalQuery, paginate
+from brokerage.api.permissions import resolve_trader_id
+from brokerage.api.serializers import TraderQuery, rfc3339
 from brokerage.money import plain
 from wallets import selectors
 from wallets.models import Wallet, WalletEntry
-
-
-class EntryFilters(PagedByNumber, OfTrader):
-    pass
 
 
 class WalletView(APIView):
     """GET: the wallet."""
 
     def get(self, request: Request) -> Response:
-        wanted = OfTrader.read_query(request)
-        return Response(wallet_picture(selectors.wallet_of(trader_for(request.user, wanted.get("trader_id")))))
+        query = TraderQuery.read_query(request)
+        wallet = selectors.wallet_of(resolve_trader_id(request.user, query.get("trader_id")))
+        return Response(serialize_wallet(wallet))
 
 
 class WalletEntriesView(APIView):
     """GET: a page of its journal, newest first."""
 
     def get(self, request: Request) -> Response:
-        wanted = EntryFilters.read_query(request)
-        entries = selectors.entries_of(trader_for(request.user, wanted.pop("trader_id", None)))
-        return Response(page(request, entries, entry_picture, **wanted))
+        query = JournalQuery.read_query(request)
+        entries = selectors.entries_of(resolve_trader_id(request.user, query.pop("trader_id", None)))
+        return Response(paginate(request, entries, serialize_entry, **query))
 
 
-def wallet_picture(wallet: Wallet) -> dict[str, Any]:
+def serialize_wallet(wallet: Wallet) -> dict[str, Any]:
     return {
         "trader_id": wallet.trader_id,
         "currency": wallet.currency,
@@ -46,7 +43,7 @@ def wallet_picture(wallet: Wallet) -> dict[str, Any]:
     }
 
 
-def entry_picture(entry: WalletEntry) -> dict[str, Any]:
+def serialize_entry(entry: WalletEntry) -> dict[str, Any]:
     return {
         "entry_id": entry.pk,
         "kind": entry.kind,

@@ -49,8 +49,8 @@ DECLINING = FeeSchedule(D("0.5"), D("10.00"), D("12.00"))
     ],
 )
 def test_a_schedule_charges(schedule: FeeSchedule, executed: str, total: str) -> None:
-    assert schedule.total(D(executed)) == D(total)
-    assert schedule.total(D(executed)).as_tuple().exponent in (0, -2)
+    assert lifecycle.fee_total(schedule, D(executed)) == D(total)
+    assert lifecycle.fee_total(schedule, D(executed)).as_tuple().exponent in (0, -2)
 
 
 def order(side: Side = Side.BUY, schedule: FeeSchedule = SCHEDULE, quantity: int = 10, price: str = "1000.00") -> State:
@@ -153,7 +153,7 @@ def test_any_split_into_fills_busts_and_corrections_costs_what_the_schedule_says
             live.append(new)
         paid += lifecycle.charged(state) - before
         moved = sum((fill.quantity * fill.price for fill in live), D(0))
-        assert paid == min(schedule.total(moved), moved if side is Side.SELL else D("Infinity"))
+        assert paid == min(lifecycle.fee_total(schedule, moved), moved if side is Side.SELL else D("Infinity"))
 
 
 @given(schedule=schedules, one=worth, other=worth)
@@ -162,7 +162,7 @@ def test_more_value_never_costs_less_and_a_further_sale_never_more_than_it_bring
 ) -> None:
     low, high = (replace(order(Side.SELL, schedule), filled_value=value) for value in sorted((one, other)))
     assert 0 <= lifecycle.charged(high) - lifecycle.charged(low) <= high.filled_value - low.filled_value
-    assert schedule.total(low.filled_value) <= schedule.total(high.filled_value)
+    assert lifecycle.fee_total(schedule, low.filled_value) <= lifecycle.fee_total(schedule, high.filled_value)
 
 
 @given(
@@ -197,4 +197,8 @@ def test_what_is_held_pays_for_every_fill_at_the_limit_or_better_with_its_fee(
 
 
 def test_a_declining_share_is_capped() -> None:
-    assert [DECLINING.total(D(value)) for value in ("1.00", "22.00", "30.00")] == [D("10.00"), D("11.00"), D("12.00")]
+    assert [lifecycle.fee_total(DECLINING, D(value)) for value in ("1.00", "22.00", "30.00")] == [
+        D("10.00"),
+        D("11.00"),
+        D("12.00"),
+    ]

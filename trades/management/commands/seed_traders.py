@@ -88,9 +88,9 @@ def _create(size: int, *, cash: Decimal, holding: list[tuple[str, int]]) -> list
             ]
         )
     if cash:
-        wallets.open_many((trader.pk, cash, KEY) for trader in traders)
+        wallets.deposit_opening_balances((trader.pk, cash, KEY) for trader in traders)
     for symbol, quantity in holding:
-        holdings.open_many((trader.pk, symbol, quantity, f"{KEY}-{symbol}") for trader in traders)
+        holdings.deposit_opening_balances((trader.pk, symbol, quantity, f"{KEY}-{symbol}") for trader in traders)
     return [
         {"trader_id": user.trader_id, "username": user.username, "token": token}
         for user, token in zip(users, tokens, strict=True)

@@ -15,9 +15,9 @@ from django.db import connection
 from brokerage.db.bulk import insert_many
 from brokerage.db.transactions import transaction_required
 from brokerage.models import Instrument, Trader
-from brokerage.money import CURRENCY, plain, value
-from brokerage.reasons import Code, Reason, combine
-from exchange.fix.messages import SIDES, ExecType
+from brokerage.money import CURRENCY, plain, rounded_value
+from brokerage.reasons import Code, Reason, combine_reasons
+from exchange.fix.messages import ExecType
 from holdings import services as holdings
 from trades import lifecycle
 from trades.core.locked_trade import Docket
@@ -57,6 +57,7 @@ class Desk:
         self.shares = holdings.open_ledger(keys)
         self._market = checks.Market(traders, instruments, open=True)
         self._references = _references(count)
+        self._at: datetime | None = None
         self._dockets: list[Docket] = []
 
     def accept(self, order: Order, *, trader_id: int, channel: str, placed_by: str, at: datetime) -> Docket:
@@ -119,7 +120,7 @@ class Desk:
         if reasons:
             code = {"code": str(reasons[0].code)}
             refused = lifecycle.Denied(str(row.pk))
-            docket.apply(refused, kind="DENIED", at=at + STEP, request=row, data=code, reason=combine(reasons))
+            docket.apply(refused, kind="DENIED", at=at + STEP, request=row, data=code, reason=combine_reasons(reasons))
             return False
         for number, stage in enumerate((Stage.VALIDATED, Stage.BOOKED, Stage.SENT), start=1):
             data = {}
@@ -181,14 +182,19 @@ class Desk:
             raise AssertionError(f"left for the pipeline: {unfinished[:3]}")
         for docket in self._dockets:
             docket.trade.check_at = None  # the exchange has never heard of it, and would say so
-        self.cash.post()
-        self.shares.post()
+        self._post()
         insert_many([docket.trade for docket in self._dockets])
         for rows in ("requests", "reports", "executions", "events"):
             insert_many([row for docket in self._dockets for row in getattr(docket, rows)])
 
     def _now(self, at: datetime) -> None:
-        self.cash.at = self.shares.at = at
+        """Post what moved until now, and let time go on to `at`."""
+        self._post()
+        self._at = at
+
+    def _post(self) -> None:
+        self.cash.post(at=self._at)
+        self.shares.post(at=self._at)
 
     def _block(self, docket: Docket, needed: Decimal) -> None:
         trade = docket.trade
@@ -223,7 +229,7 @@ class Desk:
             trader_id=trade.trader_id,
             symbol=trade.symbol,
             side=trade.side,
-            value=value(numbers["quantity"], numbers["price"]),
+            value=rounded_value(numbers["quantity"], numbers["price"]),
             executed_at=at,
             received_at=at,
             **numbers,
@@ -256,7 +262,7 @@ def _body(trade: Trade, row: TradeRequest, exec_id: str, reported: Reported, num
         "ClOrdID": str(row.pk),
         "SecondaryClOrdID": str(trade.pk),
         "Symbol": trade.symbol,
-        "Side": SIDES[trade.side],
+        "Side": codes.Side[trade.side],
     }
     quantity, price = ("LastQty", "LastPx") if reported is Reported.FILL else ("OrderQty", "Price")
     return body | ({quantity: str(numbers["quantity"]), price: plain(numbers["price"])} if numbers else {})

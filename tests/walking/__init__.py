@@ -1,0 +1,1 @@
+"""The parts of `python -m tests.walk`: the names it knows, the trade it plays, the calls it counts, what it prints."""
