@@ -16,11 +16,10 @@ from django.utils import timezone
 
 from brokerage.db.bulk import insert_many, update_many
 from brokerage.db.locks import lock_rows
-from brokerage.db.transactions import transaction_required
 from brokerage.journal.loan_log import record_loans
 from brokerage.traders import UnknownTraderError
 from holdings.amounts import positive, positive_or_zero, whole
-from holdings.models import LIMIT, Holding, HoldingEntry, Kind
+from holdings.models import CONTRA, LIMIT, Holding, HoldingEntry, Kind
 from holdings.selectors import with_keys
 
 Key = tuple[int, str]
@@ -72,7 +71,6 @@ class Ledger:
         self._entries: list[HoldingEntry] = []
 
     @classmethod
-    @transaction_required
     def open(cls, keys: Iterable[Key]) -> Self:
         """Lock the holdings in order of trader and symbol, opening those that are missing; once per transaction.
 
@@ -80,15 +78,17 @@ class Ledger:
         each other in one direction only. Raises UnknownTraderError if there is no such trader.
         """
         wanted = sorted(set(keys))
+        ledger = cls(())
         if not wanted:
-            return cls(())
+            return ledger
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [[trader_id for trader_id, _ in wanted], [symbol for _, symbol in wanted]])
         holdings = lock_rows(with_keys(wanted), "trader_id", "symbol")
         if len(holdings) != len(wanted):
             unknown = {trader_id for trader_id, _ in wanted} - {holding.trader_id for holding in holdings}
             raise UnknownTraderError(f"no trader {', '.join(map(str, sorted(unknown)))}")
-        return cls(holdings)
+        ledger._holdings = {(holding.trader_id, holding.symbol): holding for holding in holdings}
+        return ledger
 
     def __getitem__(self, key: Key) -> Holding:
         """Return the holding as the movements so far leave it. For reading."""
@@ -97,10 +97,15 @@ class Ledger:
         except KeyError:
             raise KeyError(f"the holding of {key[1]} of trader {key[0]} was not opened") from None
 
+    def available(self, key: Key) -> int:
+        """Return what the trader could block or withdraw of the share now."""
+        holding = self._holdings[key]
+        return holding.quantity - holding.blocked
+
     def block(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
         amount = positive_or_zero(amount)
-        available = self[key].available
+        available = self.available(key)
         if amount > available:
             return Shortfall(amount, available)
         if amount:
@@ -159,13 +164,12 @@ class Ledger:
     def withdraw(self, holding: Key, amount: int, *, key: str, note: str = "") -> Shortfall | None:
         """Take out shares that go to the depository; `amount` > 0. If fewer are available, nothing changes."""
         amount = positive(amount)
-        available = self[holding].available
+        available = self.available(holding)
         if amount > available:
             return Shortfall(amount, available)
         self._enter(Kind.WITHDRAWAL, holding, amount=-amount, key=key, note=note)
         return None
 
-    @transaction_required
     def post(self, *, at: datetime | None = None) -> list[HoldingEntry]:
         """Write all movements since the last post, as of `at` or now, and return their entries in order.
 
@@ -175,7 +179,7 @@ class Ledger:
         entries, self._entries = self._entries, []
         for entry in entries:
             entry.at = at
-        changed = [self[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
+        changed = [self._holdings[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
         update_many(
             Holding,
             key=("id",),
@@ -202,7 +206,7 @@ class Ledger:
         `on_credit`: a LOAN of what is not available comes right before. A REPAY follows every movement that leaves both
         a short and something available.
         """
-        holding = self[holding_key]
+        holding = self._holdings[holding_key]
         quantity, blocked = holding.quantity + amount, holding.blocked + blocked_change
         loan = max(blocked - quantity, 0) if on_credit else 0
         within = max(holding.quantity + loan, holding.short + loan, quantity + loan) < LIMIT
@@ -215,7 +219,7 @@ class Ledger:
         if loan:
             self._append_entry(Kind.LOAN, holding, amount=loan, short_change=loan, **cause)
         self._append_entry(kind, holding, amount=amount, blocked_change=blocked_change, **columns)
-        if repaid := min(holding.short, holding.available):
+        if repaid := min(holding.short, holding.quantity - holding.blocked):
             self._append_entry(Kind.REPAY, holding, amount=-repaid, short_change=-repaid, **cause)
 
     def _append_entry(
@@ -236,7 +240,7 @@ class Ledger:
             trader_id=holding.trader_id,
             symbol=holding.symbol,
             kind=kind,
-            contra=kind.contra,
+            contra=CONTRA[kind],
             amount=amount,
             blocked_change=blocked_change,
             short_change=short_change,

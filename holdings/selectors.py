@@ -28,6 +28,11 @@ def holdings_by_key(keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Ho
     return {key: found.get(key) or Holding(trader_id=key[0], symbol=key[1]) for key in wanted}
 
 
+def available_shares(keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return what could be blocked now of each (trader_id, symbol), read without locks: 0 where there never was any."""
+    return {key: holding.quantity - holding.blocked for key, holding in holdings_by_key(keys).items()}
+
+
 def with_keys(keys: Collection[tuple[int, str]]) -> QuerySet[Holding]:
     """Return the holdings of exactly these pairs; no product of all traders with all symbols."""
     pairs = RawSQL(

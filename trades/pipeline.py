@@ -173,9 +173,9 @@ def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> 
             postings += apply_status(trade, message, now=now)
         else:
             postings += batch.apply(trade, report)
-    settlement.settle(postings)
+    settlement.settle(postings, at=now)
     repository.save(trades.values(), at=now)
-    batch.save()
+    batch.executions.save()
     transaction.on_commit(partial(metrics.batch_size.labels("apply").observe, len(reports)))
 
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from brokerage.api.permissions import authenticated
+from brokerage.api.authentication import authenticated
 from brokerage.api.problems import Problem
 from brokerage.api.serializers import EmptyBodySerializer, StrictCharField, StrictSerializer, rfc3339
 from brokerage.models import User

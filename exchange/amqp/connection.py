@@ -22,8 +22,8 @@ SOCKET_TIMEOUT_S = 5.0
 ERRORS = (amqp.exceptions.AMQPError, amqp.exceptions.MessageNacked, OSError)
 """All that py-amqp raises for a connection or a channel that is no longer good.
 
-Among it InternalError (541): RabbitMQ lists a quorum queue before its process runs, and until the process is gone after
-the queue was deleted. Whoever declares the queue meanwhile, or reads from it, loses the connection for that.
+Among it InternalError (541): a quorum queue that was just deleted, or is just being declared, is listed and has no
+process. Whoever declares it at that moment, or reads from it, loses the connection; the next attempt finds it well.
 """
 
 
@@ -102,7 +102,8 @@ _NO_PROPERTIES = b"\x00\x00"
 class Connector:
     """Opens connections to the node of `url`, or to the next one where several are given, separated by `;`."""
 
-    def __init__(self, url: str, *, heartbeat_s: float) -> None:
+    def __init__(self, url: str, *, heartbeat_s: float, frames: Callable[..., Any] = frame_handler) -> None:
+        """`frames` is how frames are read: py-amqp's way, or `read_frames` where messages of others come in."""
         self._parameters = kombu.Connection(
             url,
             heartbeat=heartbeat_s,
@@ -111,7 +112,7 @@ class Connector:
                 "read_timeout": SOCKET_TIMEOUT_S,
                 "write_timeout": SOCKET_TIMEOUT_S,
                 "socket_settings": {socket.TCP_USER_TIMEOUT: 10_000},
-                "frame_handler": read_frames,
+                "frame_handler": frames,
             },
         )
 

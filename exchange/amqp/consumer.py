@@ -10,7 +10,7 @@ import structlog
 
 from brokerage.db.transactions import is_transient
 from brokerage.observability import metrics
-from exchange.amqp.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer, is_missing
+from exchange.amqp.connection import ERRORS, Connector, LinkDown, Queue, declare_with_peer, is_missing, read_frames
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class Consumer:
         `after_gap` is called before the first batch of a connection when messages may have been lost: the connection
         before it ended unasked, or the queue was not there.
         """
-        self._connector = Connector(url, heartbeat_s=HEARTBEAT_S)
+        self._connector = Connector(url, heartbeat_s=HEARTBEAT_S, frames=read_frames)
         self._queue = queue
         self._handle = handle
         self._batch = batch

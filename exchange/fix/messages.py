@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, TypedDict, Unpack
 
-from brokerage.money import ZERO, plain
+from brokerage.money import plain
 from exchange.fix.codes import SIDE_NAMES, ExecType, MsgType, OrdType, Side, TimeInForce
 from exchange.fix.wire import (
     Envelope,
@@ -69,7 +69,7 @@ def new_order_single(**terms: Unpack[Terms]) -> dict[str, str]:
 
 
 def order_cancel_replace_request(*, orig_cl_ord_id: object, **terms: Unpack[Terms]) -> dict[str, str]:
-    """Return the body of a `G`: the full wished terms, and which request of the chain they replace."""
+    """Return the body of a `G`: the full terms asked for, and which request of the chain they replace."""
     return {"OrigClOrdID": str(orig_cl_ord_id)} | new_order_single(**terms)
 
 
@@ -138,11 +138,6 @@ class ExecutionReport:
     poss_resend: bool
     body: dict[str, str]
 
-    @property
-    def fill(self) -> tuple[int, Decimal]:
-        """Return the quantity and the price of what was executed; `parse` refuses a fill without them."""
-        return self.last_qty or 0, self.last_px or ZERO
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelReject:
@@ -180,18 +175,16 @@ def parse(raw: bytes) -> ExecutionReport | CancelReject:
 
 
 _MSG_TYPES = frozenset(MsgType)
-_EXEC_TYPES = frozenset(ExecType)
+_EXEC_TYPES = {exec_type.value: exec_type for exec_type in ExecType}
 _FILLS = (ExecType.TRADE, ExecType.TRADE_CORRECT)
 _REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
 
-def _exec_type(value: str | None) -> ExecType | None:
-    return ExecType(value) if value in _EXEC_TYPES else None
-
-
 def _execution_report(envelope: Envelope) -> ExecutionReport:
     body = envelope.body
-    exec_type = required(body, "ExecType", _exec_type)
+    exec_type = _EXEC_TYPES.get(required(body, "ExecType", identifier))
+    if exec_type is None:
+        raise MalformedMessage(f"ExecType cannot be read: {body['ExecType'][:60]!r}")
     report = ExecutionReport(
         exec_id=required(body, "ExecID", identifier),
         exec_type=exec_type,

@@ -51,7 +51,8 @@ class Envelope:
 
 def encode(msg_type: str, body: dict[str, str], *, sending_time: datetime, poss_resend: bool = False) -> bytes:
     """Return the bytes of one message of ours. A resend has the same Body, another SendingTime, and PossResend Y."""
-    return enclose(msg_type, body_text(body), sending_time=sending_time, poss_resend=poss_resend)
+    text = json.dumps(body, separators=(",", ":"))
+    return enclose(msg_type, text, sending_time=sending_time, poss_resend=poss_resend)
 
 
 def body_text(body: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from holdings.api.views import serialize_entry as serialize_holding_entry
 from trades.api.serializers import TimelineQuery
 from trades.api.views import get_trade_or_404
 from trades.models import Trade, TradeRequest
-from trades.models.reference import shown
+from trades.models.reference import format_reference
 from trades.queries import descriptions, timeline
 from wallets.api.views import serialize_entry as serialize_wallet_entry
 
@@ -28,7 +28,7 @@ class EventsView(APIView):
         return Response(
             {
                 "trade_id": str(trade.pk),
-                "reference": shown(trade.reference),
+                "reference": format_reference(trade.reference),
                 "results": [serialize_event(trade, entry) for entry in entries],
                 "next": last and replace_query_param(request.build_absolute_uri(), "after", last),
             }

@@ -13,7 +13,7 @@ from trades import lifecycle
 from trades.core.breaks import clear_break, open_break
 from trades.core.locked_trade import LockedTrade
 from trades.core.parking import unpark
-from trades.core.schedule import is_open_outside, patience, sooner, sweep_interval
+from trades.core.schedule import patience, sooner, sweep_interval
 from trades.core.settlement import LedgerPosting, posting
 from trades.core.status_query import StatusQuery
 from trades.lifecycle import Kind, Reported, Stage
@@ -94,7 +94,7 @@ def _compare(trade: LockedTrade, message: ExecutionReport, *, unknown: bool, now
     else:
         if known:
             clear_break(trade, at=now)
-        if not is_open_outside(trade.state):
+        if not lifecycle.is_open_outside(trade.state):
             row.check_at = None
 
 
@@ -105,7 +105,7 @@ def _difference(trade: LockedTrade, message: ExecutionReport, *, unknown: bool) 
     """
     ours, theirs = trade.state.filled_quantity, message.cum_qty
     if unknown:
-        lost = trade.state.acked and is_open_outside(trade.state)
+        lost = trade.state.acked and lifecycle.is_open_outside(trade.state)
         text = "The exchange had accepted the order, and says that it does not know it."
         return Reason(Code.ORDER_NOT_KNOWN, text, {"ours": ours}) if lost else None
     if theirs is None or theirs == ours:
