@@ -106,7 +106,9 @@ def retrying(function: Callable[..., T]) -> Callable[..., T]:
             except (DatabaseError, InterfaceError) as error:
                 if attempt == MAX_ATTEMPTS or not is_transient(error):
                     raise
-                log.warning("transaction_again", function=function.__name__, attempt=attempt, error=str(error).strip())
+                log.warning(
+                    "transaction_retried", function=function.__name__, attempt=attempt, error=str(error).strip()
+                )
                 drop_bad_connection(error)
                 time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311  (jitter, not a secret)
         raise AssertionError("unreachable: the last attempt returns or raises")
