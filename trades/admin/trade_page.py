@@ -31,7 +31,7 @@ class TimelineRow:
     """One row of the timeline's table."""
 
     at: datetime
-    day: date | None
+    new_day: date | None
     """Set on the first row of each day."""
     elapsed: str
     origin: str
@@ -109,7 +109,7 @@ def _rows(trade: Trade, entries: list[timeline.TimelineEntry]) -> Iterator[Timel
         origin, actor = _actor(entry)
         yield TimelineRow(
             at=event.at,
-            day=event.at.date() if event.at.date() != day else None,
+            new_day=event.at.date() if event.at.date() != day else None,
             elapsed=_format_duration(entry.elapsed),
             origin=origin,
             actor=actor,

@@ -224,7 +224,7 @@ _DESCRIPTIONS: dict[str, Describer] = {
     "BOOKED": _booked,
     "DENIED": _refused,
     "CANCELLED_LOCALLY": _fixed("Cancelled before it was sent to the exchange."),
-    "AMEND_DROPPED": _fixed("The change was never sent to the exchange, and is given up for the cancellation."),
+    "AMEND_DROPPED": _fixed("The change was not sent to the exchange: what was asked for next took its place."),
     "SENT": _sent,
     "NOT_AT_EXCHANGE": _not_received,
     "EXCHANGE_PENDING_NEW": _fixed("The exchange has the order and has not decided yet."),

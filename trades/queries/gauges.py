@@ -9,16 +9,16 @@ from brokerage.observability.metrics import DATABASE_GAUGES
 _SQL = """
 SELECT due.n, due.age, unprocessed.n, unprocessed.age, unconfirmed.n, unconfirmed.age, parked.n, breaks.n,
        quarantined.n, revisions.n, revisions.age, indebted.n, short.n
-FROM (SELECT count(*) AS n, extract(epoch FROM now() - min(due_at)) AS age
-      FROM trades_traderequest WHERE due_at <= now()) AS due,
-     (SELECT count(*) AS n, extract(epoch FROM now() - min(created_at)) AS age
+FROM (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(due_at)) AS age
+      FROM trades_traderequest WHERE due_at <= brokerage_now()) AS due,
+     (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(created_at)) AS age
       FROM trades_traderequest WHERE NOT stage = 'SENT' AND outcome IS NULL AND parked IS NULL) AS unprocessed,
-     (SELECT count(*) AS n, extract(epoch FROM now() - min(sent_at)) AS age
+     (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(sent_at)) AS age
       FROM trades_traderequest WHERE stage = 'SENT' AND outcome IS NULL) AS unconfirmed,
      (SELECT count(*) AS n FROM trades_traderequest WHERE parked IS NOT NULL) AS parked,
      (SELECT count(*) AS n FROM trades_trade WHERE recon_break IS NOT NULL) AS breaks,
      (SELECT count(*) AS n FROM exchange_quarantinedmessage) AS quarantined,
-     (SELECT count(*) AS n, extract(epoch FROM now() - min(since)) AS age FROM trades_pendingrevision) AS revisions,
+     (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(since)) AS age FROM trades_pendingrevision) AS revisions,
      (SELECT count(*) AS n FROM wallets_wallet WHERE debt > 0) AS indebted,
      (SELECT count(*) AS n FROM holdings_holding WHERE short > 0) AS short
 """
