@@ -18,7 +18,8 @@ FROM (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(due_at)) AS
      (SELECT count(*) AS n FROM trades_traderequest WHERE parked IS NOT NULL) AS parked,
      (SELECT count(*) AS n FROM trades_trade WHERE recon_break IS NOT NULL) AS breaks,
      (SELECT count(*) AS n FROM exchange_quarantinedmessage) AS quarantined,
-     (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(since)) AS age FROM trades_pendingrevision) AS revisions,
+     (SELECT count(*) AS n, extract(epoch FROM brokerage_now() - min(since)) AS age
+      FROM trades_pendingrevision) AS revisions,
      (SELECT count(*) AS n FROM wallets_wallet WHERE debt > 0) AS indebted,
      (SELECT count(*) AS n FROM holdings_holding WHERE short > 0) AS short
 """
