@@ -24,7 +24,7 @@ from gunicorn.util import import_app
 
 from config.celery import HOUSEKEEPING, PIPELINE_QUEUES, app
 from config.devstack import process_specs
-from config.devstack.paths import Layout
+from config.devstack.paths import StackPaths
 from config.devstack.ports import Ports
 from exchange.simulator.journal import Journal
 
@@ -142,7 +142,7 @@ class TestQueues:
             found = {service: command_of(service) for service in SERVICES if "command" in SERVICES[service]}
         else:
             ports = Ports(tmp_path / "ports.json")
-            specs = process_specs.programs(Layout(tmp_path), ports, {}, process_specs.Choice())
+            specs = process_specs.application_specs(StackPaths(tmp_path), ports, {}, process_specs.StackOptions())
             found = {spec.name: list(spec.command) for spec in specs}
             ports.release()
         return {name: command for name, command in found.items() if "celery" in command and "worker" in command}

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
 from wallets.models import Kind, Wallet, WalletEntry
 
@@ -25,7 +25,9 @@ def wallets_of(trader_ids: Iterable[int]) -> dict[int, Wallet]:
 
 def available_cash(trader_ids: Iterable[int]) -> dict[int, Decimal]:
     """Return what each of these traders could block now, read without locks: 0 where nothing was ever paid in."""
-    return {trader_id: wallet.balance - wallet.blocked for trader_id, wallet in wallets_of(trader_ids).items()}
+    ids = set(trader_ids)
+    found = Wallet.objects.filter(pk__in=ids).values_list("pk", F("balance") - F("blocked"))
+    return dict.fromkeys(ids, Decimal(0)) | dict(found)
 
 
 def entries_of(trader_id: int, *, before: int | None = None) -> QuerySet[WalletEntry]:

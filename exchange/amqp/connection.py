@@ -22,8 +22,8 @@ SOCKET_TIMEOUT_S = 5.0
 ERRORS = (amqp.exceptions.AMQPError, amqp.exceptions.MessageNacked, OSError)
 """All that py-amqp raises for a connection or a channel that is no longer good.
 
-Among it InternalError (541): RabbitMQ lists a quorum queue before its process runs, and until the process is gone after
-the queue was deleted. Whoever declares the queue meanwhile, or reads from it, loses the connection for that.
+Among it InternalError (541): a quorum queue that was just deleted, or is just being declared, is listed and has no
+process. Whoever declares it at that moment, or reads from it, loses the connection; the next attempt finds it well.
 """
 
 

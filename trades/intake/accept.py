@@ -29,7 +29,7 @@ from trades.lifecycle import Kind, Status
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.models.reference import reference
 
-NEWEST_SHOWN = 25
+NEWEST_LISTED = 25
 """Instructions that an answer of acceptance shows: it is stored with the key, for ever."""
 
 Accepted = tuple[Trade, list[TradeRequest]]
@@ -78,7 +78,7 @@ def _commit(
             return known
     # Run again after a commit of which nobody heard the end: then the request is there.
     trade, requests = (next(runs) and _committed(request_id)) or write(context, request_id, at)
-    shown = to_dict(trade, requests, now=at, newest=NEWEST_SHOWN)
+    shown = to_dict(trade, requests, now=at, newest=NEWEST_LISTED)
     response = StoredResponse(trade.pk, json.dumps(shown, separators=(",", ":")).encode(), trade.revision)
     if context.key:
         idempotency.store_response(context, response, now=at)

@@ -120,4 +120,4 @@ def is_open_outside(state: State) -> bool:
     if state.requests[0].stage not in OUTSIDE:
         return False
     outstanding = any(request.outcome is None and request.stage in OUTSIDE for request in state.requests)
-    return outstanding or not is_over(state)
+    return outstanding or leaves(state) > 0

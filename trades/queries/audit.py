@@ -79,8 +79,8 @@ def audit_on_schedule() -> AuditRun | None:
         run = _audit(started_at, _begin(started_at), _log)
     # Somebody may start another one here and not see this run yet: it begins at the older mark, and finds the same.
     _record(run)
-    log.info("audit_done", scope=run.scope, discrepancies=run.discrepancies, seconds=run.duration.total_seconds())
     _set_metrics()
+    log.info("audit_done", scope=run.scope, discrepancies=run.discrepancies, seconds=run.duration.total_seconds())
     return run
 
 
