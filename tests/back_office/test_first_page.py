@@ -16,7 +16,7 @@ from exchange.quarantine import quarantine
 from holdings import services as holdings
 from tests.back_office.conftest import STAFF, SignIn
 from tests.trades import steps
-from trades.core.parking import park
+from trades.core.parking import park_by_hand
 from trades.models import PendingRevision, TradeRequest
 from trades.queries import gauges
 from wallets import services as wallets
@@ -41,7 +41,7 @@ def waiting(alice: Trader, share: Instrument) -> None:
     PendingRevision.objects.update(since=F("since") - timedelta(seconds=400))
     TradeRequest.objects.update(sent_at=F("sent_at") - timedelta(seconds=300))
     parked = steps.place(alice, quantity=1)
-    park(_request(parked), why="looks odd", now=timezone.now())
+    park_by_hand(_request(parked), why="looks odd")
     on_their_way = [_request(steps.place(alice, quantity=1)) for _ in range(3)]
     of_them = TradeRequest.objects.filter(pk__in=on_their_way)
     of_them.update(created_at=timezone.now() - timedelta(seconds=200), due_at=timezone.now() - timedelta(seconds=100))
