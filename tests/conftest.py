@@ -16,20 +16,12 @@ from tests.factories import InstrumentFactory, TraderFactory, UserFactory
 from trades.queries.audit import discrepancies
 from wallets import services as wallets
 
-pytest_plugins = ["tests.tools"]
+pytest_plugins = ["tests.distribution", "tests.tools"]
 
 
 settings.register_profile("proofs", max_examples=1_000, deadline=None)
 if os.environ.get("PROOFS"):
     settings.load_profile("proofs")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run first what shares something that takes long to start, and what takes long by itself: all else fills the gaps.
-
-    The order of the rest stays: a test that empties the tables takes away what the migrations put there.
-    """
-    items.sort(key=lambda item: not any(item.iter_markers("xdist_group")) and not any(item.iter_markers("slow")))
 
 
 @pytest.fixture(scope="session", autouse=True)

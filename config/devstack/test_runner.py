@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from config.devstack.paths import ROOT
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# One worker per core, each with a database of its own; tests of one `xdist_group` go to one worker, in their order.
-PARALLEL = ("-n", "logical", "--maxprocesses", "8", "--dist", "loadgroup", "--no-loadscope-reorder")
+# One worker per core, each with a database of its own; which one runs which test: tests/distribution.py.
+PARALLEL = ("-n", "logical", "--maxprocesses", "8", "--no-loadscope-reorder")
 
 
 def test(var: Path, arguments: Sequence[str]) -> int:
@@ -48,5 +49,7 @@ def _run(command: Sequence[str], env: dict[str, str]) -> int:
             return process.wait()
         except StopRequested:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            process.kill()
             raise

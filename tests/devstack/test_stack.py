@@ -17,8 +17,6 @@ from config.devstack.process_table import belongs_to_stack, find_processes
 from config.devstack.readiness import responds
 from tests.running import RunningStack
 
-pytestmark = pytest.mark.xdist_group("devstack")
-
 NAMES = {
     *("web", "stream", "dispatcher", "worker", "reports", "beat", "audit", "flower", "simulator"),
     *("postgres", "rabbitmq"),

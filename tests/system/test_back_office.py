@@ -15,7 +15,7 @@ from config.devstack.screenshots import log_in_to_back_office
 from tests.running import RunningStack
 from tests.system.outside import Outside
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("external-exchange")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

@@ -21,8 +21,6 @@ from tests.running import RunningStack
 from tests.system.failpoint import Failpoint
 from tests.system.outside import Outside
 
-pytestmark = pytest.mark.xdist_group("held-worker")
-
 Exchange = Callable[[], AbstractContextManager[None]]
 
 

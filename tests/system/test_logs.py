@@ -3,11 +3,7 @@
 import re
 from typing import Any
 
-import pytest
-
 from tests.system.outside import Outside
-
-pytestmark = pytest.mark.xdist_group("external-exchange")
 
 LINE = re.compile(r"^\S+Z \[(?P<level>\w+) *\] (?P<event>\S+) .*? (?P<pairs>\w+=.*)$")
 ROLES = ("web", "dispatcher", "worker", "reports")

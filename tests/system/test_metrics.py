@@ -4,13 +4,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.system.outside import Outside
-
-pytestmark = pytest.mark.xdist_group("external-exchange")
 
 TRADES = 500
 FILLED = 10

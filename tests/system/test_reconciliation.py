@@ -17,7 +17,6 @@ from tests.system.outside import Outside
 QUEUES = ("exchange.orders", "exchange.reports", "trades.validate", "trades.book", "trades.send")
 
 
-@pytest.mark.xdist_group("short-timers")
 class TestAnExternalExchange:
     @pytest.fixture(scope="class")
     @classmethod
@@ -87,7 +86,6 @@ class TestAnExternalExchange:
         outside.wait_for_status(alice, trade_id, "CANCELED")
 
 
-@pytest.mark.xdist_group("simulated-exchange")
 class TestTheSimulator:
     @pytest.fixture
     def stack(self, simulated: RunningStack) -> RunningStack:

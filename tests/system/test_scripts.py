@@ -7,8 +7,6 @@ import pytest
 from tests.running import RunningStack
 from tests.system.outside import Outside
 
-pytestmark = pytest.mark.xdist_group("simulated-exchange")
-
 # By the last two digits of the price: what the exchange reports, and how the trade ends
 # (status, quantity, filled, leaves).
 TABLE = {

@@ -12,8 +12,6 @@ import pytest
 
 from tests.system.outside import Outside
 
-pytestmark = pytest.mark.xdist_group("external-exchange")
-
 
 def ids(order: dict[str, Any]) -> dict[str, str]:
     names = ("ClOrdID", "SecondaryClOrdID", "Symbol", "Side")
