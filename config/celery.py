@@ -150,15 +150,15 @@ def _drop_dead_connections(**_: Any) -> None:
 
 
 @signals.worker_init.connect
-def _forget_earlier_life(**_: Any) -> None:
-    prometheus.forget_earlier_life()
+def _clear_metrics_directory(**_: Any) -> None:
+    prometheus.clear_directory()
 
 
 @signals.worker_ready.connect
 def _serve_metrics(**_: Any) -> None:
-    prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+    prometheus.start_server()
 
 
 @signals.worker_process_shutdown.connect
-def _forget_child(**_: Any) -> None:
-    prometheus.forget_child(prometheus.writer())
+def _mark_child_dead(**_: Any) -> None:
+    prometheus.mark_child_dead(prometheus.process_identifier())

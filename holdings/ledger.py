@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from brokerage.db.bulk import insert_many, update_many
 from brokerage.db.locks import lock_rows
+from brokerage.db.transactions import transaction_required
 from brokerage.journal.loan_log import record_loans
 from brokerage.traders import UnknownTraderError
 from holdings.amounts import positive, positive_or_zero, whole
@@ -71,6 +72,7 @@ class Ledger:
         self._entries: list[HoldingEntry] = []
 
     @classmethod
+    @transaction_required
     def open(cls, keys: Iterable[Key]) -> Self:
         """Lock the holdings in order of trader and symbol, opening those that are missing; once per transaction.
 
@@ -99,7 +101,7 @@ class Ledger:
 
     def available(self, key: Key) -> int:
         """Return what the trader could block or withdraw of the share now."""
-        holding = self._holdings[key]
+        holding = self[key]
         return holding.quantity - holding.blocked
 
     def block(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> Shortfall | None:
@@ -170,6 +172,7 @@ class Ledger:
         self._enter(Kind.WITHDRAWAL, holding, amount=-amount, key=key, note=note)
         return None
 
+    @transaction_required
     def post(self, *, at: datetime | None = None) -> list[HoldingEntry]:
         """Write all movements since the last post, as of `at` or now, and return their entries in order.
 
@@ -206,7 +209,7 @@ class Ledger:
         `on_credit`: a LOAN of what is not available comes right before. A REPAY follows every movement that leaves both
         a short and something available.
         """
-        holding = self._holdings[holding_key]
+        holding = self[holding_key]
         quantity, blocked = holding.quantity + amount, holding.blocked + blocked_change
         loan = max(blocked - quantity, 0) if on_credit else 0
         within = max(holding.quantity + loan, holding.short + loan, quantity + loan) < LIMIT

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from brokerage.db.bulk import insert_many, update_many
 from brokerage.db.locks import lock_rows
+from brokerage.db.transactions import transaction_required
 from brokerage.journal.loan_log import record_loans
 from brokerage.money import CURRENCY, exact, plain, positive, positive_or_zero
 from brokerage.traders import UnknownTraderError
@@ -67,6 +68,7 @@ class Ledger:
         self._entries: list[WalletEntry] = []
 
     @classmethod
+    @transaction_required
     def open(cls, trader_ids: Iterable[int]) -> Self:
         """Lock the traders' wallets in order of trader, opening those that are missing; once per transaction.
 
@@ -95,14 +97,14 @@ class Ledger:
 
     def available(self, trader_id: int) -> Decimal:
         """Return what the trader could block or withdraw now."""
-        wallet = self._wallets[trader_id]
+        wallet = self[trader_id]
         return wallet.balance - wallet.blocked
 
     def block(
         self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None
     ) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
-        amount, wallet = positive_or_zero(amount), self._wallets[trader_id]
+        amount, wallet = positive_or_zero(amount), self[trader_id]
         available = wallet.balance - wallet.blocked
         if amount > available:
             return Shortfall(amount, available)
@@ -175,6 +177,7 @@ class Ledger:
         self._enter(Kind.WITHDRAWAL, trader_id, amount=-amount, key=key, note=note)
         return None
 
+    @transaction_required
     def post(self, *, at: datetime | None = None) -> list[WalletEntry]:
         """Write all movements since the last post, as of `at` or now, and return their entries in order.
 
@@ -212,7 +215,7 @@ class Ledger:
         `on_credit`: a LOAN of what is not available comes right before. A REPAY follows every movement that leaves both
         debt and something available. A payment and its fee are one movement: what one of them brings pays the other.
         """
-        wallet = self._wallets[trader_id]
+        wallet = self[trader_id]
         balance, blocked = wallet.balance + amount - fee, wallet.blocked + blocked_change
         loan = max(blocked - balance, NOTHING) if on_credit else NOTHING
         highest = max(wallet.balance, wallet.debt, balance, wallet.balance + amount, wallet.balance - fee) + loan

@@ -79,12 +79,12 @@ def _refuse_unstorable(data: Any) -> None:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str) and _UNSTORABLE.search(value):
-            what = "Text may not contain NUL or half a surrogate pair."
-            raise invalid("".join(map(pointer_step, path)), "unstorable", what)
+            pointer = "".join(map(pointer_step, path))
+            raise invalid(pointer, "unstorable", "Text may not contain NUL or half a surrogate pair.")
         if isinstance(value, list):
             waiting += [((*path, str(index)), item) for index, item in enumerate(value)]
         if isinstance(value, dict):
             if any(_UNSTORABLE.search(name) for name in value):
-                what = "Names may not contain NUL or half a surrogate pair."
-                raise invalid("".join(map(pointer_step, path)), "unstorable", what)
+                pointer = "".join(map(pointer_step, path))
+                raise invalid(pointer, "unstorable", "Names may not contain NUL or half a surrogate pair.")
             waiting += [((*path, name), item) for name, item in value.items()]

@@ -116,15 +116,15 @@ class TestRedaction:
         assert redact(None, "", {"event": "x", name: "s3cr3t"}) == {"event": "x", name: HIDDEN}
 
     @pytest.mark.parametrize(
-        ("text", "shown"),
+        ("text", "expected"),
         [
             ("amqp://me:s3cr3t@rabbit:5672/v is away", "amqp://me:***@rabbit:5672/v is away"),
             ("refused: Token 0123456789abcdef0123", "refused: Token ***"),
             ("https://example.org/a?b=c", "https://example.org/a?b=c"),
         ],
     )
-    def test_hides_passwords_in_addresses_and_tokens_in_headers(self, text: str, shown: str) -> None:
-        assert redact(None, "", {"event": text})["event"] == shown
+    def test_hides_passwords_in_addresses_and_tokens_in_headers(self, text: str, expected: str) -> None:
+        assert redact(None, "", {"event": text})["event"] == expected
 
     def test_leaves_everything_else(self) -> None:
         line = {"event": "sent", "trade_id": "t", "request_id": "r", "trader_id": 7, "step": "send", "passed": True}

@@ -15,7 +15,7 @@ from config.devstack.paths import ROOT
 from config.devstack.schema import check_schema, known_migrations
 from tests.running import inherited_environment
 
-NAME = "older_version"
+NAME = f"older_version_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 def url_of(database: str) -> str:

@@ -345,7 +345,7 @@ class TestConsumer:
             wait_for(lambda: gaps == [1])
             channel.connection.channel().queue_delete(queue.name)
             wait_for(lambda: len(gaps) == 2)
-            publisher.publish(messages("after"))
+            wait_for(lambda: _published(publisher, "after"))  # a queue just made may still refuse: then it is down
             wait_for(lambda: received == ["before", "after"])
 
     def test_says_so_when_the_queue_was_not_there_at_the_start(self, queue, channel):

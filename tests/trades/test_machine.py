@@ -42,7 +42,8 @@ from tests.trades.journal import NO_FEES, Journal, Terms
 from trades.core import gateway
 from trades.core.status_query import StatusQuery
 from trades.intake import accept
-from trades.intake.change import ConflictError, Order
+from trades.intake.accept import Order
+from trades.intake.change import ConflictError
 from trades.intake.idempotency import Answer
 from trades.models import Trade, TradeRequest
 from trades.queries.audit import discrepancies

@@ -35,16 +35,16 @@ class EventsView(APIView):
         )
 
 
-def serialize_event(trade: Trade, entry: timeline.Entry) -> dict[str, Any]:
+def serialize_event(trade: Trade, entry: timeline.TimelineEntry) -> dict[str, Any]:
     event = entry.event
     return {
         "revision": event.seq,
         "at": rfc3339(event.at),
         "kind": event.kind,
         "status": event.status,
-        "text": descriptions.sentence(trade, event, entry.request),
+        "text": descriptions.describe_event(trade, event, entry.request),
         "request": entry.request and _serialize_request(entry.request),
-        "seconds": entry.took.total_seconds() if entry.took is not None else None,
+        "seconds": entry.elapsed.total_seconds() if entry.elapsed is not None else None,
         "data": event.data,
         "cash": [serialize_wallet_entry(movement) for movement in entry.cash],
         "shares": [serialize_holding_entry(movement) for movement in entry.shares],

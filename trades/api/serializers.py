@@ -103,5 +103,5 @@ class TimelineQuery(StrictSerializer):
         min_value=0, max_value=2**31 - 1, default=0, help_text="Only what came behind this revision."
     )
     limit = QueryIntegerField(
-        min_value=1, max_value=timeline.MOST, default=timeline.MOST, help_text="Entries, at most."
+        min_value=1, max_value=timeline.MAX_ENTRIES, default=timeline.MAX_ENTRIES, help_text="Entries, at most."
     )

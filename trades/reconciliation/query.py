@@ -51,7 +51,7 @@ def _query(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     publisher.publish([message for message in messages.values() if message])
     for pk in (pk for pk, message in messages.items() if message):
         waits = any(row.stage == Stage.SENT and row.outcome is None for row in requests[pk])
-        metrics.askings.labels("unanswered" if waits else "open").inc()
+        metrics.status_queries.labels("unanswered" if waits else "open").inc()
     rows = unanswered().filter(trade__in=trades)
     checked_enough = rows.filter(parked__isnull=True, checks__gte=settings.PIPELINE["STATUS_CHECK_LIMIT"])
     park_unconfirmed(checked_enough.values_list("pk", flat=True))

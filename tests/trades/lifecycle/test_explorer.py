@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from itertools import combinations
 
 import pytest
@@ -225,7 +226,7 @@ def cost(order: State, quantity: int, price: Decimal) -> Decimal:
     """What executing so much at that price takes from a trader: shares, or money and what the fees rise by."""
     if order.side is Side.SELL:
         return Decimal(quantity)
-    paid, due = quantity * price, order.fee_schedule.total
+    paid, due = quantity * price, partial(lifecycle.fee_total, order.fee_schedule)
     return paid + due(order.filled_value + paid) - due(order.filled_value)
 
 
