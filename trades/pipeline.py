@@ -24,7 +24,7 @@ from kombu.exceptions import OperationalError
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import clock
-from brokerage.db.transactions import is_transient
+from brokerage.db.transactions import is_transient, opens_transaction_once
 from brokerage.observability import metrics
 from exchange.amqp import REPORTS, Consumer
 from exchange.fix.codes import ExecType
@@ -148,10 +148,10 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 # --- From the exchange to the database -------------------------------------------------------------------------------
 
 
-# Not `opens_transaction`, which would try three times: the consumer hands the batch on again, and its heartbeats go on
-# in between. Three timeouts in a row in here would cost it its connection to RabbitMQ.
+# Once, not three times: the consumer hands the batch on again, and its heartbeats go on in between. Three timeouts in a
+# row in here would cost it its connection to RabbitMQ.
 @bound_contextvars(step="apply")
-@transaction.atomic(durable=True)
+@opens_transaction_once
 def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> None:
     """Apply a batch in the order in which it came. Commits all of it or raises; safe to run any number of times.
 

@@ -71,17 +71,17 @@ def drop_bad_connection(error: BaseException) -> None:
 class _DurableTransaction(Generic[P, T]):
     """A function that opens its own transaction; see `opens_transaction`."""
 
-    def __init__(self, function: Callable[P, T]) -> None:
-        self.joined = function
+    def __init__(self, function: Callable[P, T], attempts: int = MAX_ATTEMPTS) -> None:
+        self.joined, self._attempts = function, attempts
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
             try:
                 with transaction.atomic(durable=True):
                     return self.joined(*args, **kwargs)
             except (DatabaseError, InterfaceError) as error:
-                if attempt == MAX_ATTEMPTS or not is_transient(error):
+                if attempt == self._attempts or not is_transient(error):
                     raise
                 name = self.joined.__name__
                 log.warning("transaction_retried", function=name, attempt=attempt, error=str(error).strip())
@@ -97,6 +97,11 @@ def opens_transaction(function: Callable[P, T]) -> _DurableTransaction[P, T]:
     `function.joined(…)` runs it within the caller's transaction instead.
     """
     return _DurableTransaction(function)
+
+
+def opens_transaction_once(function: Callable[P, T]) -> _DurableTransaction[P, T]:
+    """As `opens_transaction`, but fail at the first error: for a caller who tries again in a way of its own."""
+    return _DurableTransaction(function, attempts=1)
 
 
 def retrying(function: Callable[..., T]) -> Callable[..., T]:

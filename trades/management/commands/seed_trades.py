@@ -14,7 +14,7 @@ from django.utils import timezone
 from brokerage.models import Instrument
 from trades.management.seeding.history import HistoryBuilder
 
-BATCH = 300
+BATCH = 2_000
 TRADES_PER_TRADER = 20
 
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if not Instrument.objects.filter(halted=False).exists():
             raise CommandError("There is no share to trade in: run seed_demo first.")
         started, done = time.monotonic(), 0
-        for trades in _build_all(list(_batches(count, traders, days=days, seed=seed)), jobs=jobs):
+        for trades in _build_all(_batches(count, traders, days=days, seed=seed), jobs=jobs):
             done += trades
             self.stderr.write(f"{done:,} of {count:,} trades, {time.monotonic() - started:.0f} s")
         self.stdout.write(self.style.SUCCESS(f"{count:,} trades of {traders:,} traders are there."))
@@ -49,20 +49,24 @@ class Command(BaseCommand):
 class Batch(NamedTuple):
     """Some traders and all of their trades: one commit."""
 
+    seed: str
+    days: int
     traders: int
     trades: int
-    days: int
-    seed: str
 
 
-def _batches(count: int, traders: int, *, days: int, seed: int) -> Iterator[Batch]:
+def _batches(count: int, traders: int, *, days: int, seed: int) -> list[Batch]:
     """Share out traders and trades evenly."""
     size = min(traders, -(-count // BATCH))
-    for number in range(size):
-        traders_here, trades_here = (
-            total * (number + 1) // size - total * number // size for total in (traders, count)
+    return [
+        Batch(
+            f"{seed}-{number}",
+            days,
+            traders * (number + 1) // size - traders * number // size,
+            count * (number + 1) // size - count * number // size,
         )
-        yield Batch(traders_here, trades_here, days, f"{seed}-{number}")
+        for number in range(size)
+    ]
 
 
 def _build_all(batches: list[Batch], *, jobs: int) -> Iterator[int]:
