@@ -26,7 +26,7 @@ setup: # the virtual environment; every command brings it about by itself
 up: setup ## run everything in the foreground, until Ctrl-C (PORT=8000, EXCHANGE=external, EXCHANGE_SCRIPTS=1)
 	@exec $(LOCAL) up
 
-demo: setup ## trade through a scripted day on a fresh stack, and check every result
+demo: setup ## trade by a script on a fresh stack, and check every result
 	@exec $(LOCAL) demo
 
 test: setup ## run the tests on a PostgreSQL and a RabbitMQ of their own (ARGS="-k name")
@@ -35,7 +35,7 @@ test: setup ## run the tests on a PostgreSQL and a RabbitMQ of their own (ARGS="
 proofs: setup ## the long forms of the property, model and state machine tests
 	@PROOFS=1 $(LOCAL) test $(LONG_FORMS) $(ARGS)
 
-screenshots: setup ## take the pictures in docs/images afresh
+screenshots: setup ## take the screenshots in docs/images anew
 	@exec $(LOCAL) screenshots
 
 check: setup ## format, lint, types, import contracts, migrations and API description in step, deployment files and settings

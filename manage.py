@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def load_stack() -> None:
-    """Take the servers' addresses from the running stack's `stack.json`; what the environment says already wins."""
+    """Take the servers' addresses from the running stack's `stack.json`; what the environment has already wins."""
     named = os.environ.get("STACK")
     path = Path(named) if named else HERE / "var" / "stack.json"
     if not path.exists():
@@ -45,5 +45,5 @@ if __name__ == "__main__":
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None):  # the server's own word: that is for whoever wrote the command
             raise
-        why = str(error).strip().partition("\n")[0]
-        sys.exit(f"error: the database does not answer ({why}): start `make up`, or correct DATABASE_URL")
+        reason = str(error).strip().partition("\n")[0]
+        sys.exit(f"error: the database does not answer ({reason}): start `make up`, or correct DATABASE_URL")

@@ -8,4 +8,4 @@ class BrokerageConfig(AppConfig):
     verbose_name = "The firm"
 
     def ready(self) -> None:
-        auth_log.listen()
+        auth_log.connect_receivers()

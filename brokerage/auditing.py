@@ -1,6 +1,6 @@
 """Audits of the books: every app reports what is wrong in the same form."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,16 +34,16 @@ class Check:
     found: str
 
 
-def run_checks(checks: Iterable[Check]) -> Iterator[Discrepancy]:
-    """Yield what the checks find, in the caller's transaction."""
+def run_checks(checks: Iterable[Check], parameters: Sequence[Any] = ()) -> Iterator[Discrepancy]:
+    """Yield what the checks find, in the caller's transaction; `parameters` are those of every query."""
     for check in checks:
-        for row in _rows(check.query):
+        for row in _rows(check.query, parameters):
             texts = (check.code, check.subject, check.expected, check.found)
             yield Discrepancy(*(text.format(**row) for text in texts))
 
 
-def _rows(query: str) -> list[dict[str, Any]]:
+def _rows(query: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(query, parameters or None)
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""What happens around every HTTP call: it has an id, says how long its body is, and comes to a host of ours."""
+"""Middleware of every HTTP call: a request id, a required Content-Length, and the check of the host."""
 
 from collections.abc import Callable
 
@@ -14,23 +14,23 @@ from brokerage.api.problems import problem_response
 class RequestContextMiddleware:
     """Bind a fresh id as `http_request_id` to the log context and send it back as `X-Request-Id`.
 
-    In the log `request_id` is the request of a trade, which lives on when the call is over.
+    In the log, `request_id` is the trade request, which outlives the HTTP call.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = str(uuid7())
-        request.id = name  # type: ignore[attr-defined]  # Django's requests are open for more
-        with structlog.contextvars.bound_contextvars(http_request_id=name):
+        request_id = str(uuid7())
+        request.id = request_id  # type: ignore[attr-defined]  # not declared by HttpRequest
+        with structlog.contextvars.bound_contextvars(http_request_id=request_id):
             response = self.get_response(request)
-        response["X-Request-Id"] = name
+        response["X-Request-Id"] = request_id
         return response
 
 
 class LengthRequiredMiddleware:
-    """Refuse a body that does not say how long it is: Django would read none, and tell of missing fields instead."""
+    """Answer 411 to a chunked body: Django would read it as empty, and the client be told of missing fields."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -42,9 +42,10 @@ class LengthRequiredMiddleware:
 
 
 class CommonMiddleware(common.CommonMiddleware):
-    """Django's, but for the pages asked from inside: who asks there names a container's address or a service.
+    """Django's, without the check of the host for the paths in `settings.INSIDE`.
 
-    ALLOWED_HOSTS is about the world's names for us, and nothing on those pages is made of the name that was used.
+    Probes and Prometheus address a container or a service, not a public name of ALLOWED_HOSTS, and nothing on those
+    pages is made of the host.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:

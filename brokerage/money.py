@@ -1,6 +1,6 @@
 """Money is `Decimal`, never float: one way to read it, one way to round it, one way to write it."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 CURRENCY = "INR"
 SCALE = Decimal("0.01")
@@ -39,3 +39,33 @@ def grouped(amount: Decimal | int) -> str:
         return f"{amount:,}"
     whole, point, fraction = plain(abs(amount)).partition(".")
     return f"{'-' if amount < 0 else ''}{int(whole):,}{point}{fraction}"
+
+
+# --- Amounts as the books take them: nothing is rounded on the way in. Floats raise TypeError, all else ValueError ---
+
+
+def exact(amount: Decimal | int) -> Decimal:
+    """Return `amount` in the currency's scale; refuse what would have to be rounded."""
+    try:
+        scaled = money(amount)
+    except InvalidOperation:
+        raise ValueError(f"not an amount of money: {amount}") from None
+    if scaled != amount:
+        raise ValueError(f"not an amount of money in {CURRENCY}: {amount}")
+    return scaled
+
+
+def positive_or_zero(amount: Decimal | int) -> Decimal:
+    """Return `amount` in the currency's scale; refuse less than 0."""
+    amount = exact(amount)
+    if amount < 0:
+        raise ValueError(f"a negative amount: {amount}")
+    return amount
+
+
+def positive(amount: Decimal | int) -> Decimal:
+    """Return `amount` in the currency's scale; refuse 0 and less."""
+    amount = exact(amount)
+    if amount <= 0:
+        raise ValueError(f"the amount must be more than 0: {amount}")
+    return amount

@@ -17,10 +17,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 STEPS = Exchange("trades", type="topic", durable=True)
 DEAD = Exchange("trades.dead", type="topic", durable=True)
-QUEUES = ("trades.validate", "trades.book", "trades.send", "housekeeping")
+PIPELINE_QUEUES = ("trades.validate", "trades.book", "trades.send")
+# Whatever may take long and is asked for again by the clock, such as the audit. A worker of its own takes from it:
+# on the children that validate, book and send it would keep trades waiting.
+HOUSEKEEPING = "housekeeping"
 
 
-def _queue(name: str) -> Queue:
+def _step_queue(name: str) -> Queue:
     """A durable, replicated queue. A message delivered again and again ends in `trades.dead`."""
     return Queue(
         name,
@@ -35,6 +38,12 @@ def _queue(name: str) -> Queue:
             "x-overflow": "reject-publish",  # at-least-once dead lettering needs it
         },
     )
+
+
+def _housekeeping_queue() -> Queue:
+    """A durable, replicated queue. What expires in it, because no worker came, is dropped: beat asks again."""
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 10}
+    return Queue(HOUSEKEEPING, STEPS, routing_key=HOUSEKEEPING, durable=True, queue_arguments=arguments)
 
 
 def _dead_letters() -> Queue:
@@ -87,11 +96,11 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_queues=[*map(_queue, QUEUES), _dead_letters()],
-    task_default_queue="housekeeping",
+    task_queues=[*map(_step_queue, PIPELINE_QUEUES), _housekeeping_queue(), _dead_letters()],
+    task_default_queue=HOUSEKEEPING,
     task_default_exchange=STEPS.name,
     task_default_exchange_type="topic",
-    task_default_routing_key="housekeeping",
+    task_default_routing_key=HOUSEKEEPING,
     task_default_queue_type="quorum",
     task_create_missing_queues=False,
     task_routes={
@@ -99,6 +108,7 @@ app.conf.update(
         "trades.tasks.book": {"queue": "trades.book"},
         "trades.tasks.send": {"queue": "trades.send"},
         "trades.tasks.query_status": {"queue": "trades.send"},  # by the loop that has the exchange's connection
+        "trades.tasks.audit_books": {"queue": HOUSEKEEPING},
     },
     task_publish_retry_policy={"max_retries": 6, "interval_start": 0.2, "interval_step": 0.4, "interval_max": 2},
     worker_consumer="config.worker:Consumer",
@@ -111,7 +121,13 @@ app.conf.update(
     worker_soft_shutdown_timeout=10,
     worker_enable_soft_shutdown_on_idle=True,
     worker_hijack_root_logger=False,
-    beat_schedule={"audit-books": {"task": "trades.tasks.audit_books", "schedule": settings.AUDIT_INTERVAL_S}},
+    beat_schedule={
+        "audit-books": {
+            "task": "trades.tasks.audit_books",
+            "schedule": settings.AUDIT_INTERVAL_S,
+            "options": {"expires": settings.AUDIT_INTERVAL_S},  # then the next one is asked for: they never pile up
+        },
+    },
 )
 # Read by Celery's Django fixup under this name only. Without it the database connection is closed around every task,
 # and logging in again costs more than the step.
@@ -134,15 +150,15 @@ def _drop_dead_connections(**_: Any) -> None:
 
 
 @signals.worker_init.connect
-def _forget_earlier_life(**_: Any) -> None:
-    prometheus.forget_earlier_life()
+def _clear_metrics_directory(**_: Any) -> None:
+    prometheus.clear_directory()
 
 
 @signals.worker_ready.connect
 def _serve_metrics(**_: Any) -> None:
-    prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+    prometheus.start_server()
 
 
 @signals.worker_process_shutdown.connect
-def _forget_child(**_: Any) -> None:
-    prometheus.forget_child(prometheus.writer())
+def _mark_child_dead(**_: Any) -> None:
+    prometheus.mark_child_dead(prometheus.process_identifier())

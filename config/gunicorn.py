@@ -14,18 +14,18 @@ graceful_timeout = 10
 keepalive = 75
 max_requests = 0
 preload_app = False
-control_socket_disable = True  # it would stand in the home directory
-accesslog = None  # the application logs one line per thing that happened
+control_socket_disable = True  # it would be made in the home directory
+accesslog = None  # the application logs one line per event
 logconfig_dict = logging.configuration(
     json=os.environ.get("ENVIRONMENT") == "production", level=os.environ.get("LOG_LEVEL", "INFO")
 )
 
 
 def on_starting(server: Any) -> None:
-    """Counters of an earlier life would be counted again."""
-    prometheus.forget_earlier_life()
+    """Delete what an earlier run counted: it would be added again."""
+    prometheus.clear_directory()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Keep what a worker that ended has counted, and drop its gauges."""
-    prometheus.forget_child(worker.pid)
+    """Drop the gauges of a worker that ended, and keep what it counted."""
+    prometheus.mark_child_dead(worker.pid)

@@ -69,7 +69,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"index_cards": "trades.admin.index_cards"},
         },
     }
 ]
@@ -128,8 +129,15 @@ if RESEND_POLICY not in ("same_id", "query_first"):
 AMEND_FILLED = env.bool("AMEND_FILLED", default=True)  # may a client raise the quantity of a FILLED trade?
 METRICS_ADDRESS = env("METRICS_ADDRESS", default="127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of roles without a web server; 0: they serve no metrics
-prometheus.prepare()  # before the first metric is made
-AUDIT_INTERVAL_S = env.float("AUDIT_INTERVAL_S", default=300.0)  # seconds
+PROMETHEUS_MULTIPROC_DIR = env("PROMETHEUS_MULTIPROC_DIR", default="")  # of this role alone; on a tmpfs in production
+
+# --- The scheduled audit ---------------------------------------------------------------------------------------------
+AUDIT_INTERVAL_S = env.float("AUDIT_INTERVAL_S", default=300.0)  # between two audits of what changed
+AUDIT_FULL_INTERVAL_S = env.float("AUDIT_FULL_INTERVAL_S", default=86_400.0)  # between two of everything
+# No transaction that changes the books lasts longer than this. Each of its fifteen or so statements is ended after ten
+# seconds by the database (statement_timeout), and a Celery task after thirty.
+AUDIT_OVERLAP_S = env.float("AUDIT_OVERLAP_S", default=300.0)
+AUDIT_TIME_LIMIT_S = env.float("AUDIT_TIME_LIMIT_S", default=14_400.0)  # an audit that takes longer is ended
 
 # --- People and tokens -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokerage.User"
@@ -181,3 +189,4 @@ WHITENOISE_USE_FINDERS = True  # serves the admin's files from the packages; not
 PROMETHEUS_EXPORT_MIGRATIONS = False
 LOGGING_CONFIG = None
 configure_logging(json=PRODUCTION, level=env("LOG_LEVEL", default="INFO"))
+prometheus.prepare()  # logs, and comes before the first metric is made

@@ -1,10 +1,10 @@
-"""What came from the exchange and could not be applied, kept whole for a person to look at."""
+"""Messages of the exchange that could not be applied, stored whole for a person to look at."""
 
 from django.db import models
 
 
 class Code(models.TextChoices):
-    """Why a message was set aside."""
+    """Why a message was quarantined."""
 
     MALFORMED = "MALFORMED", "Cannot be read"
     UNSUPPORTED = "UNSUPPORTED", "A message that the exchange does not send"

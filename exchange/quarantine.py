@@ -1,4 +1,4 @@
-"""Where a message goes that cannot be applied: out of the way of the next one, whole, and with an alarm."""
+"""Sets a message that cannot be applied aside: whole, out of the way of the next one, and with an alarm."""
 
 import hashlib
 from functools import partial
@@ -26,7 +26,7 @@ def quarantine(
 ) -> None:
     """Keep the message's bytes with the reason and log an error line.
 
-    Safe to call again for a message that came again: the row is written, told and counted once. Joins the caller's
+    Safe to call again for a message that came again: the row is written, logged and counted once. Joins the caller's
     transaction, if any.
     """
     digest = hashlib.sha256(body).hexdigest()
@@ -47,15 +47,15 @@ def quarantine(
         ],
         ignore_conflicts=True,
     )
-    tell = partial(_tell, queue=queue, message_id=_storable(message_id, limit=255), code=str(Code(code)))
-    transaction.on_commit(tell, robust=True)
+    record = partial(_record, queue=queue, message_id=_storable(message_id, limit=255), code=str(Code(code)))
+    transaction.on_commit(record, robust=True)
 
 
-def _tell(*, queue: str, message_id: str, code: str) -> None:
+def _record(*, queue: str, message_id: str, code: str) -> None:
     metrics.messages_quarantined.labels(code).inc()
     log.error("message_quarantined", queue=queue, message_id=message_id, code=code)
 
 
 def _storable(text: str, *, limit: int) -> str:
-    """What PostgreSQL can keep as text: no NUL, no lone surrogate."""
+    """Return what PostgreSQL can store as text: no NUL, no lone surrogate."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")[:limit]

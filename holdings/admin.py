@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from brokerage.admin.base import link
+from brokerage.admin.base import admin_link
 from brokerage.admin.journal import (
     AccountAdmin,
     JournalEntryAdmin,
@@ -76,4 +76,4 @@ class HoldingEntryAdmin(JournalEntryAdmin):
 
     @admin.display(description="trader")
     def holdings(self, entry: HoldingEntry) -> SafeString:
-        return link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)
+        return admin_link("holdings_holding_changelist", entry.trader_id, trader__id__exact=entry.trader_id)

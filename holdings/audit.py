@@ -4,6 +4,7 @@ Each check is one query that returns what is wrong, so that clean books cost the
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from brokerage.auditing import Check, Discrepancy, run_checks
 
@@ -76,6 +77,53 @@ _SETTLEMENTS = """
     HAVING count(*) > 1
 """
 
+# --- Since a time: by what came before, which earlier audits have checked, and not from the beginning --------------
+
+# The entries of one holding are in the order of their ids; their times may be a little out of it.
+_TOUCHED = """
+    SELECT trader_id, symbol, min(id) AS first_id
+      FROM holdings_holdingentry
+     WHERE at >= %s
+     GROUP BY trader_id, symbol
+"""
+
+_TOUCHED_CHAIN = f"""
+    SELECT id, trader_id, symbol, quantity_after, blocked_after, short_after, quantity, blocked, short
+      FROM (SELECT e.*, f.first_id,
+                   lag(e.quantity_after, 1, 0::bigint) OVER chain + e.amount AS quantity,
+                   lag(e.blocked_after, 1, 0::bigint) OVER chain + e.blocked_change AS blocked,
+                   lag(e.short_after, 1, 0::bigint) OVER chain + e.short_change AS short
+              FROM ({_TOUCHED}) f
+             CROSS JOIN LATERAL (
+                   (SELECT * FROM holdings_holdingentry e
+                     WHERE e.trader_id = f.trader_id AND e.symbol = f.symbol AND e.id < f.first_id
+                     ORDER BY e.id DESC LIMIT 1)
+                   UNION ALL
+                   SELECT * FROM holdings_holdingentry e
+                    WHERE e.trader_id = f.trader_id AND e.symbol = f.symbol AND e.id >= f.first_id
+                   ) e
+            WINDOW chain AS (PARTITION BY e.trader_id, e.symbol ORDER BY e.id)) e
+     WHERE id >= first_id
+       AND (quantity_after, blocked_after, short_after) IS DISTINCT FROM (quantity, blocked, short)
+"""  # noqa: S608  (nothing but constants)
+
+_TOUCHED_SUMS = f"""
+    SELECT f.trader_id, f.symbol, c.name, c.found, c.expected
+      FROM ({_TOUCHED}) f
+     CROSS JOIN LATERAL (
+           SELECT * FROM holdings_holdingentry e
+            WHERE e.trader_id = f.trader_id AND e.symbol = f.symbol
+            ORDER BY e.id DESC LIMIT 1
+           ) e
+      LEFT JOIN holdings_holding h ON h.trader_id = f.trader_id AND h.symbol = f.symbol
+     CROSS JOIN LATERAL (
+           VALUES ('quantity', h.quantity, e.quantity_after),
+                  ('blocked', h.blocked, e.blocked_after),
+                  ('short', h.short, e.short_after)
+           ) c (name, found, expected)
+     WHERE c.found IS DISTINCT FROM c.expected
+"""  # noqa: S608  (the same)
+
 _CHECKS = (
     Check("holding.{name}", _JOURNAL_SUMS, "trader {trader_id} {symbol}", "{expected}", "{found}"),
     Check(
@@ -103,6 +151,17 @@ _CHECKS = (
     Check("holding.settled_once", _SETTLEMENTS, "trade {trade_id} execution {execution}", "1 entry", "{entries}"),
 )
 
+_CHECKS_SINCE = (
+    Check("holding.{name}", _TOUCHED_SUMS, "trader {trader_id} {symbol}", "{expected}", "{found}"),
+    Check(
+        "holding.chain",
+        _TOUCHED_CHAIN,
+        "trader {trader_id} {symbol} entry {id}",
+        "quantity {quantity}, blocked {blocked}, short {short}",
+        "quantity {quantity_after}, blocked {blocked_after}, short {short_after}",
+    ),
+)
+
 
 def audit() -> Iterator[Discrepancy]:
     """Yield everything about the holdings that is not as it must be, in the caller's transaction.
@@ -111,3 +170,13 @@ def audit() -> Iterator[Discrepancy]:
     executions with `selectors.settled_executions`.
     """
     return run_checks(_CHECKS)
+
+
+def audit_since(since: datetime) -> Iterator[Discrepancy]:
+    """Yield what is wrong about the holdings that have an entry of `since` or later, and about those entries.
+
+    Costs as much as there are such entries: a holding is compared with its last entry, and each entry with the one
+    before it. That both are the sum of the whole journal follows, if it was so at `since`. What `audit` alone finds:
+    old entries or holdings changed without a new entry, and a trial balance that is not zero.
+    """
+    return run_checks(_CHECKS_SINCE, [since])

@@ -20,7 +20,7 @@ from brokerage.db.transactions import transaction_required
 from brokerage.journal.loan_log import record_loans
 from brokerage.traders import UnknownTraderError
 from holdings.amounts import positive, positive_or_zero, whole
-from holdings.models import LIMIT, Holding, HoldingEntry, Kind
+from holdings.models import CONTRA, LIMIT, Holding, HoldingEntry, Kind
 from holdings.selectors import with_keys
 
 Key = tuple[int, str]
@@ -80,15 +80,17 @@ class Ledger:
         each other in one direction only. Raises UnknownTraderError if there is no such trader.
         """
         wanted = sorted(set(keys))
+        ledger = cls(())
         if not wanted:
-            return cls(())
+            return ledger
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [[trader_id for trader_id, _ in wanted], [symbol for _, symbol in wanted]])
         holdings = lock_rows(with_keys(wanted), "trader_id", "symbol")
         if len(holdings) != len(wanted):
             unknown = {trader_id for trader_id, _ in wanted} - {holding.trader_id for holding in holdings}
             raise UnknownTraderError(f"no trader {', '.join(map(str, sorted(unknown)))}")
-        return cls(holdings)
+        ledger._holdings = {(holding.trader_id, holding.symbol): holding for holding in holdings}
+        return ledger
 
     def __getitem__(self, key: Key) -> Holding:
         """Return the holding as the movements so far leave it. For reading."""
@@ -97,10 +99,15 @@ class Ledger:
         except KeyError:
             raise KeyError(f"the holding of {key[1]} of trader {key[0]} was not opened") from None
 
+    def available(self, key: Key) -> int:
+        """Return what the trader could block or withdraw of the share now."""
+        holding = self[key]
+        return holding.quantity - holding.blocked
+
     def block(self, key: Key, amount: int, *, trade_id: UUID, trade_revision: int | None = None) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
         amount = positive_or_zero(amount)
-        available = self[key].available
+        available = self.available(key)
         if amount > available:
             return Shortfall(amount, available)
         if amount:
@@ -159,7 +166,7 @@ class Ledger:
     def withdraw(self, holding: Key, amount: int, *, key: str, note: str = "") -> Shortfall | None:
         """Take out shares that go to the depository; `amount` > 0. If fewer are available, nothing changes."""
         amount = positive(amount)
-        available = self[holding].available
+        available = self.available(holding)
         if amount > available:
             return Shortfall(amount, available)
         self._enter(Kind.WITHDRAWAL, holding, amount=-amount, key=key, note=note)
@@ -175,7 +182,7 @@ class Ledger:
         entries, self._entries = self._entries, []
         for entry in entries:
             entry.at = at
-        changed = [self[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
+        changed = [self._holdings[key] for key in sorted({(entry.trader_id, entry.symbol) for entry in entries})]
         update_many(
             Holding,
             key=("id",),
@@ -215,7 +222,7 @@ class Ledger:
         if loan:
             self._append_entry(Kind.LOAN, holding, amount=loan, short_change=loan, **cause)
         self._append_entry(kind, holding, amount=amount, blocked_change=blocked_change, **columns)
-        if repaid := min(holding.short, holding.available):
+        if repaid := min(holding.short, holding.quantity - holding.blocked):
             self._append_entry(Kind.REPAY, holding, amount=-repaid, short_change=-repaid, **cause)
 
     def _append_entry(
@@ -236,7 +243,7 @@ class Ledger:
             trader_id=holding.trader_id,
             symbol=holding.symbol,
             kind=kind,
-            contra=kind.contra,
+            contra=CONTRA[kind],
             amount=amount,
             blocked_change=blocked_change,
             short_change=short_change,

@@ -56,13 +56,8 @@ class Kind(models.TextChoices):
     LOAN = "LOAN", "Lent by the house"
     REPAY = "REPAY", "Given back to the house"
 
-    @property
-    def contra(self) -> str:
-        """Return the account on the other side."""
-        return _CONTRA[self]
 
-
-_CONTRA = {
+CONTRA = {
     Kind.DEPOSIT: "depository",
     Kind.WITHDRAWAL: "depository",
     Kind.BLOCK: "own",  # from the available to the blocked part of the same holding
@@ -71,6 +66,7 @@ _CONTRA = {
     Kind.LOAN: "house",
     Kind.REPAY: "house",
 }
+"""The account on the other side of each kind of movement."""
 
 _MOVES_QUANTITY = Q(blocked_change=0, short_change=0)
 _MOVES_HOLD = Q(amount=0, short_change=0, trade_id__isnull=False)

@@ -1,6 +1,7 @@
 """Reads of holdings and their journal, without locks: for pages, for advice, for the audits of other apps."""
 
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -25,6 +26,11 @@ def holdings_by_key(keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Ho
     wanted = sorted(set(keys))
     found = {(holding.trader_id, holding.symbol): holding for holding in with_keys(wanted)}
     return {key: found.get(key) or Holding(trader_id=key[0], symbol=key[1]) for key in wanted}
+
+
+def available_shares(keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """Return what could be blocked now of each (trader_id, symbol), read without locks: 0 where there never was any."""
+    return {key: holding.quantity - holding.blocked for key, holding in holdings_by_key(keys).items()}
 
 
 def with_keys(keys: Collection[tuple[int, str]]) -> QuerySet[Holding]:
@@ -69,3 +75,12 @@ def settled_executions(trade_ids: Collection[UUID] | None = None) -> Iterator[tu
         entries = entries.filter(trade_id__in=trade_ids)
     rows = entries.order_by().values_list("trade_id", "execution", "amount").iterator(chunk_size=5_000)
     yield from cast("Iterator[tuple[UUID, str, int]]", rows)  # a CHECK: what settles has a trade and an execution
+
+
+def trades_in_journal(*, since: datetime | None = None) -> Iterator[UUID]:
+    """Yield each trade that has an entry, in the order of the ids; `since`: an entry of that time or later."""
+    entries = HoldingEntry.objects.filter(trade_id__isnull=False)
+    if since is not None:
+        entries = entries.filter(at__gte=since)
+    ids = entries.order_by("trade_id").values_list("trade_id", flat=True).distinct()
+    yield from cast("Iterator[UUID]", ids.iterator(chunk_size=5_000))

@@ -16,7 +16,7 @@ from tests.factories import InstrumentFactory, TraderFactory, UserFactory
 from trades.queries.audit import discrepancies
 from wallets import services as wallets
 
-pytest_plugins = ["tests.tools"]
+pytest_plugins = ["tests.distribution", "tests.tools"]
 
 
 settings.register_profile("proofs", max_examples=1_000, deadline=None)
@@ -40,7 +40,9 @@ def _append_only_tables_can_be_emptied_between_tests() -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests counted (`record_property`): how far a search went is a part of its result."""
     counted = [
-        (report.nodeid, *told) for report in terminalreporter.getreports("passed") for told in report.user_properties
+        (report.nodeid, *counts)
+        for report in terminalreporter.getreports("passed")
+        for counts in report.user_properties
     ]
     if counted:
         terminalreporter.section("counted")

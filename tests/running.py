@@ -1,4 +1,4 @@
-"""`make up` in a process of its own, in a folder of its own: for tests that look at the whole from outside."""
+"""Runs `make up` in a process of its own, in a folder of its own: for tests that look at the whole from outside."""
 
 import os
 import re
@@ -7,10 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from config.devstack import procfs
 from config.devstack.paths import ROOT, read_json
+from config.devstack.process_spec import ProcessSpec
+from config.devstack.process_table import belongs_to_stack, find_processes
+from tests.prepared_cluster import copy_prepared_cluster
 
-OUR_VARIABLES = (
+STACK_VARIABLES = (
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "CELERY_BROKER_URL",
@@ -21,20 +23,27 @@ OUR_VARIABLES = (
     "PORT",
     "STACK",
 )
-READY_SECONDS = 150
+READY_TIMEOUT_S = 150
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return our environment without what would name the servers or the exchange of another stack."""
+    return {name: value for name, value in os.environ.items() if name not in STACK_VARIABLES}
 
 
 class RunningStack:
-    """`up` in a process of its own."""
+    """`up` in a process of its own, on a copy of the prepared cluster unless it is to make one itself."""
 
-    def __init__(self, var: Path, **environment: str) -> None:
+    def __init__(self, var: Path, *, is_fresh: bool = False, **environment: str) -> None:
         self.var = var
         self._environment = environment
+        if not is_fresh:
+            copy_prepared_cluster(var, env=inherited_environment())
         self.output = var.with_name("output.txt")
+        # A worker of the tests may be ended before its fixtures are: the stack ends with it, however it comes.
+        spec = ProcessSpec(name="up", command=self.command, env=self.env)
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
-            )
+            self.process = subprocess.Popen(spec.argv, cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT)
 
     @property
     def command(self) -> list[str]:
@@ -42,11 +51,10 @@ class RunningStack:
 
     @property
     def env(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
-        return inherited | self._environment
+        return inherited_environment() | self._environment
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_TIMEOUT_S
         while not re.search(r"ready$", self.output.read_text(), re.MULTILINE):
             assert self.process.poll() is None, self.output.read_text()
             assert time.monotonic() < deadline, self.output.read_text()
@@ -64,13 +72,10 @@ class RunningStack:
     def pid(self, name: str) -> int:
         return self.description["processes"][name]
 
-    def left(self) -> list[str]:
-        """The command lines of what this stack started and still runs."""
-        return [
-            Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            for pid in procfs.pids()
-            if (procfs.mark(pid) or "").startswith(f"{self.var}:") or procfs.works_in(pid, self.var / "postgres")
-        ]
+    def running_commands(self) -> list[str]:
+        """Return the command lines of what this stack started and still runs."""
+        found = find_processes(lambda process: belongs_to_stack(process, self.var))
+        return [" ".join(process.cmdline()) for process in found]
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` against this stack."""

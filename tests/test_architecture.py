@@ -29,7 +29,7 @@ def test_there_is_no_seventh_package() -> None:
 
 def test_rows_are_locked_in_one_place() -> None:
     locking = [path for path in SOURCES if "select_for_update" in path.read_text()]
-    assert locking == [ROOT / "brokerage" / "db.py"]
+    assert locking == [ROOT / "brokerage" / "db" / "locks.py"]
 
 
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "manager", "misc"])

@@ -22,12 +22,14 @@ from flower.command import is_flower_option
 from gunicorn.config import Config
 from gunicorn.util import import_app
 
-from config.celery import QUEUES
+from config.celery import HOUSEKEEPING, PIPELINE_QUEUES, app
 from config.devstack import process_specs
+from config.devstack.paths import StackPaths
+from config.devstack.ports import Ports
 from exchange.simulator.journal import Journal
 
 ROOT = Path(__file__).resolve().parent.parent
-ROLES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator"}
+ROLES = {"web", "stream", "dispatcher", "worker", "audit", "reports", "beat", "flower", "simulator"}
 OURS = ("brokerage", "config", "exchange", "holdings", "trades", "wallets")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -47,6 +49,10 @@ def command_of(service: str) -> list[str]:
 
 def option(command: list[str], name: str) -> str:
     return next(value for key, value in pairwise(command) if key == name)
+
+
+def queue_of(task: str) -> str:
+    return app.amqp.router.route({}, task)["queue"].name
 
 
 def environment_of(service: str) -> dict[str, str]:
@@ -107,10 +113,6 @@ class TestCompose:
         with pytest.raises((Exception, SystemExit)):
             try_words(wrong)
 
-    def test_the_worker_takes_from_every_queue(self) -> None:
-        assert tuple(option(command_of("worker"), "--queues").split(",")) == QUEUES
-        assert process_specs.QUEUES == QUEUES
-
     def test_nothing_is_published_beyond_this_machine(self) -> None:
         ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
         assert len(ports) == 3
@@ -130,6 +132,55 @@ class TestCompose:
         assert [role for role in sorted(ROLES) if "rabbitmq" not in SERVICES[role]["depends_on"]] == ["stream", "web"]
 
 
+class TestQueues:
+    """No trade waits for the audit: its queue and its process are not those that validate, book and send."""
+
+    @pytest.fixture(params=["compose.yaml", "the local stack"])
+    def commands(self, request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, list[str]]:
+        """The commands of all Celery workers, by the name of the process."""
+        if request.param == "compose.yaml":
+            found = {service: command_of(service) for service in SERVICES if "command" in SERVICES[service]}
+        else:
+            ports = Ports(tmp_path / "ports.json")
+            specs = process_specs.application_specs(StackPaths(tmp_path), ports, {}, process_specs.StackOptions())
+            found = {spec.name: list(spec.command) for spec in specs}
+            ports.release()
+        return {name: command for name, command in found.items() if "celery" in command and "worker" in command}
+
+    def test_each_is_taken_from_by_one_role(self, commands: dict[str, list[str]]) -> None:
+        taken = {name: tuple(option(command, "--queues").split(",")) for name, command in commands.items()}
+        assert taken == {"worker": PIPELINE_QUEUES, "audit": (HOUSEKEEPING,)}
+
+    def test_audits_are_done_one_at_a_time_by_a_worker_with_a_name_of_its_own(
+        self, commands: dict[str, list[str]]
+    ) -> None:
+        assert option(commands["audit"], "--concurrency") == "1"
+        assert option(commands["audit"], "--hostname") == "audit@%h"
+        assert "--hostname" not in commands["worker"]
+
+    def test_what_beat_asks_for_is_housekeeping_and_never_piles_up(self) -> None:
+        assert app.conf.beat_schedule
+        for entry in app.conf.beat_schedule.values():
+            assert queue_of(entry["task"]) == HOUSEKEEPING
+            assert 0 < entry["options"]["expires"] <= entry["schedule"]
+
+    def test_what_nobody_routed_is_housekeeping(self) -> None:
+        assert queue_of("trades.tasks.of_tomorrow") == HOUSEKEEPING
+
+    def test_every_step_has_its_own(self) -> None:
+        assert [queue_of(f"trades.tasks.{step}") for step in ("validate", "book", "send")] == list(PIPELINE_QUEUES)
+
+    def test_what_expires_in_housekeeping_does_not_lie_among_the_dead_letters(self) -> None:
+        queues = app.amqp.queues
+        assert "x-dead-letter-exchange" in queues["trades.book"].queue_arguments
+        assert "x-dead-letter-exchange" not in queues[HOUSEKEEPING].queue_arguments
+
+    def test_a_long_audit_is_not_begun_again_before_it_ends(self) -> None:
+        """What is acknowledged late is delivered again when RabbitMQ has waited for 15 minutes (`consumer_timeout`)."""
+        assert not app.tasks["trades.tasks.audit_books"].acks_late
+        assert app.tasks["trades.tasks.book"].acks_late
+
+
 class TestHealth:
     @pytest.mark.parametrize("service", sorted(ROLES | {"postgres", "rabbitmq"}))
     def test_every_service_has_a_check(self, service: str) -> None:
@@ -139,7 +190,7 @@ class TestHealth:
     def test_who_has_no_web_server_is_asked_where_it_answers_scrapes(self, service: str) -> None:
         assert f"127.0.0.1:{environment_of(service)['METRICS_PORT']}/metrics" in check_of(service)
 
-    @pytest.mark.parametrize("service", ["web", "stream", "worker", "dispatcher", "reports"])
+    @pytest.mark.parametrize("service", ["web", "stream", "worker", "audit", "dispatcher", "reports"])
     def test_who_answers_scrapes_has_a_folder_to_count_in(self, service: str) -> None:
         folder = environment_of(service)["PROMETHEUS_MULTIPROC_DIR"]
         assert [place for place in SERVICES[service]["tmpfs"] if place.startswith(f"{folder}:mode=1777")]
@@ -156,11 +207,12 @@ class TestHealth:
         assert address in check_of(service)
         assert any(word.endswith((":8000", "=5555")) for word in command_of(service))
 
-    def test_the_worker_answers_for_itself(self) -> None:
-        program, unset, *command = shlex.split(check_of("worker"))
+    @pytest.mark.parametrize(("service", "name"), [("worker", "celery@$HOSTNAME"), ("audit", "audit@$HOSTNAME")])
+    def test_each_worker_answers_for_itself(self, service: str, name: str) -> None:
+        program, unset, *command = shlex.split(check_of(service))
         assert (program, unset) == ("env", "--unset=PROMETHEUS_MULTIPROC_DIR")
         try_words(command)
-        assert option(command, "--destination") == "celery@$HOSTNAME"
+        assert option(command, "--destination") == name
 
     def test_the_exchange_is_well_while_it_holds_its_journal(self, tmp_path: Path) -> None:
         path = option(command_of("simulator"), "--journal")
@@ -233,7 +285,7 @@ class TestImage:
 def sources() -> list[Path]:
     """The Python files of the image."""
     found = [path for package in OURS for path in (ROOT / package).rglob("*.py")]
-    return [path for path in found if "local" not in path.relative_to(ROOT).parts] + [ROOT / "manage.py"]
+    return [path for path in found if "devstack" not in path.relative_to(ROOT).parts] + [ROOT / "manage.py"]
 
 
 def imports(path: Path) -> set[str]:

@@ -35,11 +35,6 @@ PRIVATE_NAMES = frozenset(
 )
 """Names that are not given to anything; as a part of another name their words may be right."""
 
-EXCEPTIONS = {
-    "exchange/simulator/rules.py": "the rules of the simulated exchange, which are no risk checks of the broker",
-}
-"""Files whose own name is allowed, and why."""
-
 
 def is_private(name: str) -> bool:
     """Tell whether a name is one of the words that are not used here."""
@@ -81,7 +76,7 @@ def test_no_module_class_function_or_log_event_has_a_private_name() -> None:
         tree, where = ast.parse(path.read_text()), str(path.relative_to(ROOT))
         found += [f"{where}:{line} {name}" for line, name in definitions(tree) if is_private(name)]
         found += [f"{where}:{line} {name}" for line, name in log_events(tree) if is_private(name)]
-        found += [where] * (is_private(path.stem) and where not in EXCEPTIONS)
+        found += [where] * is_private(path.stem)
     assert not found, "\n".join(found)
 
 
@@ -98,8 +93,7 @@ def test_no_table_or_column_has_a_private_name() -> None:
         for field in model._meta.concrete_fields
     ]
     assert names, "nothing was looked at"
-    assert not [name for name in names if any(is_private(part) for part in re.split(r"[._]", name) if part)]
-    assert not [name for name in names if is_private(name.partition(".")[2])]
+    assert not [name for name in names if any(is_private(part) for part in name.split("."))]
 
 
 def test_no_setting_has_a_private_name() -> None:

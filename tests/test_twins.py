@@ -274,4 +274,4 @@ def test_the_twins_offer_the_same_services() -> None:
 
 def test_the_twins_have_the_same_kinds_but_for_fees() -> None:
     assert {*holdings.models.Kind.values, "FEE"} == set(wallets.models.Kind.values)
-    assert all(kind.contra for models in (wallets.models, holdings.models) for kind in models.Kind)
+    assert all(models.CONTRA[kind] for models in (wallets.models, holdings.models) for kind in models.Kind)

@@ -24,11 +24,12 @@ from kombu.exceptions import OperationalError
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import clock
-from brokerage.db.transactions import is_transient, opens_transaction
+from brokerage.db.transactions import is_transient, opens_transaction_once
 from brokerage.observability import metrics
 from exchange.amqp import REPORTS, Consumer
-from exchange.fix.messages import ExecType, ExecutionReport
-from exchange.inbound import Intake, Report
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import ExecutionReport
+from exchange.inbound import InboundReports, Report
 from exchange.quarantine import Code as Quarantine
 from trades import tasks
 from trades.core import repository, settlement
@@ -147,8 +148,10 @@ def dispatch_forever(stopping: Callable[[], bool]) -> None:
 # --- From the exchange to the database -------------------------------------------------------------------------------
 
 
+# Once, not three times: the consumer hands the batch on again, and its heartbeats go on in between. Three timeouts in a
+# row in here would cost it its connection to RabbitMQ.
 @bound_contextvars(step="apply")
-@opens_transaction
+@opens_transaction_once
 def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> None:
     """Apply a batch in the order in which it came. Commits all of it or raises; safe to run any number of times.
 
@@ -170,13 +173,13 @@ def apply_reports(reports: Sequence[Report], *, now: datetime | None = None) -> 
             postings += apply_status(trade, message, now=now)
         else:
             postings += batch.apply(trade, report)
-    settlement.settle(postings)
+    settlement.settle(postings, at=now)
     repository.save(trades.values(), at=now)
-    batch.save()
+    batch.executions.save()
     transaction.on_commit(partial(metrics.batch_size.labels("apply").observe, len(reports)))
 
 
 def report_consumer() -> Consumer:
     """Return the consumer of the exchange's reports: one is active, further copies stand by."""
-    intake = Intake(REPORTS.name, apply_reports)
-    return Consumer(settings.EXCHANGE_URL, REPORTS, intake, after_gap=check_everything)
+    inbound = InboundReports(REPORTS.name, apply_reports)
+    return Consumer(settings.EXCHANGE_URL, REPORTS, inbound, after_gap=check_everything)

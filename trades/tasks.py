@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
+from django.conf import settings
 
 from trades.lifecycle import Stage
 from trades.queries import audit
@@ -37,9 +38,11 @@ def query_status(*, trade_ids: Sequence[str], until: str, **_: Any) -> None:
     query_trades([UUID(trade_id) for trade_id in trade_ids], until=datetime.fromisoformat(until))
 
 
-@shared_task(name="trades.tasks.audit_books", time_limit=600)
+# Acknowledged before it begins: one that is killed is asked for again by beat, and RabbitMQ takes back whatever is not
+# acknowledged within its `consumer_timeout`, so that a long one would be begun again and again and never end.
+@shared_task(name="trades.tasks.audit_books", acks_late=False, time_limit=settings.AUDIT_TIME_LIMIT_S)
 def audit_books(**_: Any) -> None:
-    audit.audit_and_report()
+    audit.audit_on_schedule()
 
 
 def _run(task: Task[Any, Any], step: Step, leases: Sequence[Lease], stage: Stage) -> None:

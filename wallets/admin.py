@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from brokerage.admin.base import link
+from brokerage.admin.base import admin_link
 from brokerage.admin.journal import (
     AccountAdmin,
     JournalEntryAdmin,
@@ -70,4 +70,4 @@ class WalletEntryAdmin(JournalEntryAdmin):
 
     @admin.display(description="trader")
     def wallet(self, entry: WalletEntry) -> SafeString:
-        return link("wallets_wallet_change", entry.trader_id, entry.trader_id)
+        return admin_link("wallets_wallet_change", entry.trader_id, entry.trader_id)

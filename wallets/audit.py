@@ -4,6 +4,7 @@ Each check is one query that returns what is wrong, so that clean books cost the
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from brokerage.auditing import Check, Discrepancy, run_checks
 
@@ -70,6 +71,53 @@ _SETTLEMENTS = """
     HAVING count(*) > 1
 """
 
+# --- Since a time: by what came before, which earlier audits have checked, and not from the beginning --------------
+
+# The entries of one wallet are in the order of their ids; their times may be a little out of it.
+_TOUCHED = """
+    SELECT trader_id, min(id) AS first_id
+      FROM wallets_walletentry
+     WHERE at >= %s
+     GROUP BY trader_id
+"""
+
+_TOUCHED_CHAIN = f"""
+    SELECT id, trader_id, balance_after, blocked_after, debt_after, balance, blocked, debt
+      FROM (SELECT e.*, f.first_id,
+                   lag(e.balance_after, 1, 0) OVER chain + e.amount AS balance,
+                   lag(e.blocked_after, 1, 0) OVER chain + e.blocked_change AS blocked,
+                   lag(e.debt_after, 1, 0) OVER chain + e.debt_change AS debt
+              FROM ({_TOUCHED}) f
+             CROSS JOIN LATERAL (
+                   (SELECT * FROM wallets_walletentry e
+                     WHERE e.trader_id = f.trader_id AND e.id < f.first_id
+                     ORDER BY e.id DESC LIMIT 1)
+                   UNION ALL
+                   SELECT * FROM wallets_walletentry e
+                    WHERE e.trader_id = f.trader_id AND e.id >= f.first_id
+                   ) e
+            WINDOW chain AS (PARTITION BY e.trader_id ORDER BY e.id)) e
+     WHERE id >= first_id
+       AND (balance_after, blocked_after, debt_after) IS DISTINCT FROM (balance, blocked, debt)
+"""  # noqa: S608  (nothing but constants)
+
+_TOUCHED_SUMS = f"""
+    SELECT f.trader_id, c.name, c.found, c.expected
+      FROM ({_TOUCHED}) f
+     CROSS JOIN LATERAL (
+           SELECT * FROM wallets_walletentry e
+            WHERE e.trader_id = f.trader_id
+            ORDER BY e.id DESC LIMIT 1
+           ) e
+      LEFT JOIN wallets_wallet w ON w.trader_id = f.trader_id
+     CROSS JOIN LATERAL (
+           VALUES ('balance', w.balance, e.balance_after),
+                  ('blocked', w.blocked, e.blocked_after),
+                  ('debt', w.debt, e.debt_after)
+           ) c (name, found, expected)
+     WHERE c.found IS DISTINCT FROM c.expected
+"""  # noqa: S608  (the same)
+
 _CHECKS = (
     Check("wallet.{name}", _JOURNAL_SUMS, "trader {trader_id}", "{expected}", "{found}"),
     Check(
@@ -97,6 +145,17 @@ _CHECKS = (
     Check("wallet.settled_once", _SETTLEMENTS, "trade {trade_id} execution {execution}", "1 entry", "{entries}"),
 )
 
+_CHECKS_SINCE = (
+    Check("wallet.{name}", _TOUCHED_SUMS, "trader {trader_id}", "{expected}", "{found}"),
+    Check(
+        "wallet.chain",
+        _TOUCHED_CHAIN,
+        "trader {trader_id} entry {id}",
+        "balance {balance}, blocked {blocked}, debt {debt}",
+        "balance {balance_after}, blocked {blocked_after}, debt {debt_after}",
+    ),
+)
+
 
 def audit() -> Iterator[Discrepancy]:
     """Yield everything about the wallets that is not as it must be, in the caller's transaction.
@@ -105,3 +164,13 @@ def audit() -> Iterator[Discrepancy]:
     executions with `selectors.settled_executions`.
     """
     return run_checks(_CHECKS)
+
+
+def audit_since(since: datetime) -> Iterator[Discrepancy]:
+    """Yield what is wrong about the wallets that have an entry of `since` or later, and about those entries.
+
+    Costs as much as there are such entries: a wallet is compared with its last entry, and each entry with the one
+    before it. That both are the sum of the whole journal follows, if it was so at `since`. What `audit` alone finds:
+    old entries or wallets changed without a new entry, and a trial balance that is not zero.
+    """
+    return run_checks(_CHECKS_SINCE, [since])

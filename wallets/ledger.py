@@ -19,10 +19,9 @@ from brokerage.db.bulk import insert_many, update_many
 from brokerage.db.locks import lock_rows
 from brokerage.db.transactions import transaction_required
 from brokerage.journal.loan_log import record_loans
-from brokerage.money import CURRENCY, plain
+from brokerage.money import CURRENCY, exact, plain, positive, positive_or_zero
 from brokerage.traders import UnknownTraderError
-from wallets.amounts import exact, positive, positive_or_zero
-from wallets.models import LIMIT, NOTHING, Kind, Wallet, WalletEntry
+from wallets.models import CONTRA, LIMIT, NOTHING, Kind, Wallet, WalletEntry
 
 _OPEN_MISSING = """
     INSERT INTO wallets_wallet (trader_id, currency, balance, blocked, debt, updated_at)
@@ -77,15 +76,17 @@ class Ledger:
         each other in one direction only. Raises UnknownTraderError if there is no such trader.
         """
         ids = sorted(set(trader_ids))
+        ledger = cls(())
         if not ids:
-            return cls(())
+            return ledger
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_MISSING, [CURRENCY, ids])
         wallets = lock_rows(Wallet.objects.filter(trader_id__in=ids))
         if len(wallets) != len(ids):
             unknown = set(ids) - {wallet.trader_id for wallet in wallets}
             raise UnknownTraderError(f"no trader {', '.join(map(str, sorted(unknown)))}")
-        return cls(wallets)
+        ledger._wallets = {wallet.trader_id: wallet for wallet in wallets}
+        return ledger
 
     def __getitem__(self, trader_id: int) -> Wallet:
         """Return the wallet as the movements so far leave it. For reading."""
@@ -94,12 +95,17 @@ class Ledger:
         except KeyError:
             raise KeyError(f"the wallet of trader {trader_id} was not opened") from None
 
+    def available(self, trader_id: int) -> Decimal:
+        """Return what the trader could block or withdraw now."""
+        wallet = self[trader_id]
+        return wallet.balance - wallet.blocked
+
     def block(
         self, trader_id: int, amount: Decimal, *, trade_id: UUID, trade_revision: int | None = None
     ) -> Shortfall | None:
         """Block `amount` for a trade. If less is available, nothing changes and the shortfall is returned."""
-        amount = positive_or_zero(amount)
-        available = self[trader_id].available
+        amount, wallet = positive_or_zero(amount), self[trader_id]
+        available = wallet.balance - wallet.blocked
         if amount > available:
             return Shortfall(amount, available)
         if amount:
@@ -165,7 +171,7 @@ class Ledger:
     def withdraw(self, trader_id: int, amount: Decimal, *, key: str, note: str = "") -> Shortfall | None:
         """Take out money that goes to the bank; `amount` > 0. If less is available, nothing changes."""
         amount = positive(amount)
-        available = self[trader_id].available
+        available = self.available(trader_id)
         if amount > available:
             return Shortfall(amount, available)
         self._enter(Kind.WITHDRAWAL, trader_id, amount=-amount, key=key, note=note)
@@ -181,7 +187,7 @@ class Ledger:
         entries, self._entries = self._entries, []
         for entry in entries:
             entry.at = at
-        changed = [self[trader_id] for trader_id in sorted({entry.trader_id for entry in entries})]
+        changed = [self._wallets[trader_id] for trader_id in sorted({entry.trader_id for entry in entries})]
         update_many(
             Wallet,
             key=("trader_id",),
@@ -226,7 +232,7 @@ class Ledger:
         self._append_entry(kind, wallet, amount=amount, blocked_change=blocked_change, **columns)
         if fee > 0:
             self._append_entry(Kind.FEE, wallet, amount=-fee, **cause)
-        if repaid := min(wallet.debt, wallet.available):
+        if repaid := min(wallet.debt, wallet.balance - wallet.blocked):
             self._append_entry(Kind.REPAY, wallet, amount=-repaid, debt_change=-repaid, **cause)
 
     def _append_entry(
@@ -246,7 +252,7 @@ class Ledger:
         entry = WalletEntry(
             trader_id=wallet.trader_id,
             kind=kind,
-            contra=kind.contra,
+            contra=CONTRA[kind],
             amount=amount,
             blocked_change=blocked_change,
             debt_change=debt_change,

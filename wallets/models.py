@@ -62,7 +62,7 @@ class Wallet(models.Model):
 
 
 class Kind(models.TextChoices):
-    """Why cash moved. Each kind has one contra account: where it came from, or went."""
+    """Why cash moved. Each kind has one contra account (CONTRA): where it came from, or went."""
 
     DEPOSIT = "DEPOSIT", "Deposit"
     WITHDRAWAL = "WITHDRAWAL", "Withdrawal"
@@ -73,13 +73,8 @@ class Kind(models.TextChoices):
     LOAN = "LOAN", "Lent by the house"
     REPAY = "REPAY", "Repaid to the house"
 
-    @property
-    def contra(self) -> str:
-        """Return the account on the other side."""
-        return _CONTRA[self]
 
-
-_CONTRA = {
+CONTRA = {
     Kind.DEPOSIT: "bank",
     Kind.WITHDRAWAL: "bank",
     Kind.BLOCK: "own",  # from the available to the blocked part of the same wallet
@@ -89,6 +84,7 @@ _CONTRA = {
     Kind.LOAN: "house",
     Kind.REPAY: "house",
 }
+"""The account on the other side of each kind of movement."""
 
 _MOVES_BALANCE = Q(blocked_change=0, debt_change=0)
 _MOVES_HOLD = Q(amount=0, debt_change=0, trade_id__isnull=False)

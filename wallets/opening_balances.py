@@ -7,8 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from brokerage.db.transactions import retrying
-from brokerage.money import CURRENCY
-from wallets.amounts import positive
+from brokerage.money import CURRENCY, positive
 
 _OPEN_AND_DEPOSIT = """
     WITH given AS (

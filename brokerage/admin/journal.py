@@ -10,7 +10,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from brokerage import traders
-from brokerage.admin.base import DASH, DayFilter, ReadOnlyAdmin, change, link, number, table, trade_link
+from brokerage.admin.base import (
+    EMPTY_VALUE,
+    DayFilter,
+    ReadOnlyAdmin,
+    admin_link,
+    format_change,
+    format_number,
+    html_table,
+    trade_link,
+)
 from brokerage.journal.entries import search_entries
 from brokerage.models import Trader
 
@@ -25,7 +34,7 @@ def number_column(field: str, heading: str | None = None, *, ordering: str | Non
 
     @admin.display(description=heading or field, ordering=ordering)
     def column(_: Any, row: Any) -> SafeString:
-        return number(getattr(row, field))
+        return format_number(getattr(row, field))
 
     return column
 
@@ -35,7 +44,7 @@ def change_column(field: str, heading: str) -> Column:
 
     @admin.display(description=heading)
     def column(_: Any, row: Any) -> SafeString:
-        return change(getattr(row, field))
+        return format_change(getattr(row, field))
 
     return column
 
@@ -71,7 +80,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description="trader")
     def trader_link(self, account: Any) -> SafeString:
-        return link("brokerage_trader_change", account.trader, account.trader_id)
+        return admin_link("brokerage_trader_change", account.trader, account.trader_id)
 
     blocked_number = number_column("blocked")
     available_number = number_column("available")
@@ -87,24 +96,24 @@ def newest_entries(entries: QuerySet[Any], *, total: str, **account: Any) -> Saf
     rows: list[list[Any]] = [
         [
             f"{entry.at:%Y-%m-%d %H:%M:%S}",
-            link(f"{page}_change", entry.get_kind_display(), entry.pk),
-            change(entry.amount),
-            change(entry.blocked_change),
-            number(getattr(entry, f"{total}_after")),
-            number(entry.blocked_after),
-            number(entry.available_after),
+            admin_link(f"{page}_change", entry.get_kind_display(), entry.pk),
+            format_change(entry.amount),
+            format_change(entry.blocked_change),
+            format_number(getattr(entry, f"{total}_after")),
+            format_number(entry.blocked_after),
+            format_number(entry.available_after),
             trade_link(entry.trade_id),
         ]
         for entry in entries[:NEWEST]
     ]
     if not rows:
-        return DASH
+        return EMPTY_VALUE
     headings = [
         *("Time (UTC)", "What", total.capitalize(), "Blocked"),
         *(f"{total.capitalize()} after", "Blocked after", "Available", "Trade"),
     ]
-    every = link(f"{page}_changelist", "All movements", **account)
-    return format_html("{}<p>{}</p>", table(headings, rows), every)
+    every = admin_link(f"{page}_changelist", "All movements", **account)
+    return format_html("{}<p>{}</p>", html_table(headings, rows), every)
 
 
 class JournalEntryAdmin(ReadOnlyAdmin):

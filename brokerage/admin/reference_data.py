@@ -1,4 +1,4 @@
-"""The firm's own data, for staff: who logs in, who trades, what is traded and when, and who changed any of it."""
+"""Admin pages of the firm's own data: users, traders, fee schedules, instruments, sessions, and the log of changes."""
 
 import re
 from typing import Any
@@ -13,12 +13,19 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from brokerage import traders
-from brokerage.admin.base import DASH, ReadOnlyAdmin, RecordedAdmin, day_of, link, number
+from brokerage.admin.base import (
+    EMPTY_VALUE,
+    ChangeLoggingAdmin,
+    ReadOnlyAdmin,
+    admin_link,
+    day_filter,
+    format_number,
+)
 from brokerage.models import FeeSchedule, Instrument, Trader, TradingSession, User
 
 
 @admin.register(User)
-class UserAdmin(RecordedAdmin, DjangoUserAdmin):
+class UserAdmin(ChangeLoggingAdmin, DjangoUserAdmin):
     list_display = ["username", "trader", "roles", "is_active", "last_login"]
     list_select_related = ["trader"]
     list_filter = ["is_staff", "is_active", "groups"]
@@ -32,11 +39,11 @@ class UserAdmin(RecordedAdmin, DjangoUserAdmin):
         return super().get_queryset(request).prefetch_related("groups")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Who left is made inactive: with a user, the log of what they did would go."""
+        """Deny: deleting a user would delete the log of what they did. Who left is made inactive."""
         return False
 
     def get_exclude(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """Who may only look has no use for what is known of the password."""
+        """Hide the password's hash from those who may only view."""
         return [] if self.has_change_permission(request, obj) else ["password"]
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> list[Any]:
@@ -54,13 +61,13 @@ class UserAdmin(RecordedAdmin, DjangoUserAdmin):
 
 
 @admin.register(Trader)
-class TraderAdmin(RecordedAdmin):
-    list_display = ["id", "name", "phone", "status", "elsewhere", "created_at"]
+class TraderAdmin(ChangeLoggingAdmin):
+    list_display = ["id", "name", "phone", "status", "related_pages", "created_at"]
     list_display_links = ["id", "name"]
     list_filter = ["status", "fee_schedule"]
-    search_fields = ["id"]  # what is searched is decided below; without it there is no box
-    search_help_text = "Number, name, or phone (four digits of it or more, however they are set)"
-    fields = ["id", "name", "phone", "status", "fee_schedule", "created_at", "elsewhere"]
+    search_fields = ["id"]  # get_search_results decides; without it there is no search box
+    search_help_text = "Number, name, or phone (four digits of it or more, however they are spaced)"
+    fields = ["id", "name", "phone", "status", "fee_schedule", "created_at", "related_pages"]
     ordering = ["id"]
 
     def get_search_results(
@@ -72,60 +79,60 @@ class TraderAdmin(RecordedAdmin):
         return tuple(map(str, self.fields)) if obj else ("name", "phone", "status", "fee_schedule")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Trader | None = None) -> list[str]:
-        """Who may correct a name or a phone number may not thereby let a suspended trader trade, or waive the fees."""
-        fixed = ["id", "created_at", "elsewhere"]
+        """Guard status and fees by permissions of their own: correcting a name must not lift a suspension."""
+        always = ["id", "created_at", "related_pages"]
         guarded = {"status": "brokerage.restrict_trader", "fee_schedule": "brokerage.change_feeschedule"}
-        return fixed + [field for field, needed in guarded.items() if not request.user.has_perm(needed)]
+        return always + [field for field, needed in guarded.items() if not request.user.has_perm(needed)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Traders are suspended, never deleted: their trades and journals stay."""
+        """Deny: traders are suspended, never deleted. Their trades and journals stay."""
         return False
 
     @admin.display(description="see also")
-    def elsewhere(self, trader: Trader) -> SafeString:
-        """Links to what belongs to the trader, each by the name of its page."""
+    def related_pages(self, trader: Trader) -> SafeString:
+        """Return links to what belongs to the trader."""
         of_trader: dict[str, Any] = {"trader__id__exact": trader.pk}
         pages = [
-            link("trades_trade_changelist", "trades", **of_trader),
-            link("wallets_wallet_change", "wallet", trader.pk),
-            link("holdings_holding_changelist", "holdings", **of_trader),
-            link("brokerage_user_changelist", "log-in", trader__id__exact=trader.pk),
+            admin_link("trades_trade_changelist", "trades", **of_trader),
+            admin_link("wallets_wallet_change", "wallet", trader.pk),
+            admin_link("holdings_holding_changelist", "holdings", **of_trader),
+            admin_link("brokerage_user_changelist", "log-in", trader__id__exact=trader.pk),
         ]
         return format_html_join(" · ", "{}", ((page,) for page in pages))
 
 
 @admin.register(FeeSchedule)
-class FeeScheduleAdmin(RecordedAdmin):
-    list_display = ["name", "of_the_value", "at_least", "at_most", "who_pays"]
+class FeeScheduleAdmin(ChangeLoggingAdmin):
+    list_display = ["name", "rate_percent", "minimum_fee", "fee_cap", "payers"]
     fields = ["name", "rate", "minimum", "cap"]
     search_fields = ["name"]
     search_help_text = "Name"
     ordering = ["name"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """The log of who did what names it; one that nobody pays any more harms nobody."""
+        """Deny: the log of changes names it, and one that nobody pays harms nobody."""
         return False
 
     @admin.display(description="of the value", ordering="rate")
-    def of_the_value(self, schedule: FeeSchedule) -> str:
+    def rate_percent(self, schedule: FeeSchedule) -> str:
         return f"{(schedule.rate * 100).normalize():f} %"
 
     @admin.display(description="at least", ordering="minimum")
-    def at_least(self, schedule: FeeSchedule) -> SafeString:
-        return number(schedule.minimum)
+    def minimum_fee(self, schedule: FeeSchedule) -> SafeString:
+        return format_number(schedule.minimum)
 
     @admin.display(description="at most", ordering="cap")
-    def at_most(self, schedule: FeeSchedule) -> SafeString:
-        return DASH if schedule.cap is None else number(schedule.cap)
+    def fee_cap(self, schedule: FeeSchedule) -> SafeString:
+        return EMPTY_VALUE if schedule.cap is None else format_number(schedule.cap)
 
     @admin.display(description="who pays it")
-    def who_pays(self, schedule: FeeSchedule) -> SafeString:
-        return link("brokerage_trader_changelist", "traders", fee_schedule__id__exact=schedule.pk)
+    def payers(self, schedule: FeeSchedule) -> SafeString:
+        return admin_link("brokerage_trader_changelist", "traders", fee_schedule__id__exact=schedule.pk)
 
 
 class InstrumentForm(forms.ModelForm):
     def clean_symbol(self) -> str:
-        """A symbol that an order could not name could never be traded."""
+        """Refuse a symbol that no order could name."""
         symbol: str = self.cleaned_data["symbol"]
         if not re.fullmatch(r"[A-Z0-9._&-]{1,24}", symbol):
             raise forms.ValidationError("A symbol has 1 to 24 capital letters, digits, or . _ & -")
@@ -133,9 +140,9 @@ class InstrumentForm(forms.ModelForm):
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(RecordedAdmin):
+class InstrumentAdmin(ChangeLoggingAdmin):
     form = InstrumentForm
-    list_display = ["symbol", "name", "standing", "reference", "band", "tick_size", "lot_size", "largest_order"]
+    list_display = ["symbol", "name", "trading_state", "reference", "band", "tick_size", "lot_size", "largest_order"]
     list_filter = ["halted"]
     search_fields = ["symbol", "name"]
     search_help_text = "Symbol or name"
@@ -147,27 +154,27 @@ class InstrumentAdmin(RecordedAdmin):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Instrument | None = None) -> list[str]:
-        """A symbol is the share's identity: changed, it would be a second share."""
+        """Fix the symbol once it is saved: it is the primary key, and a changed one would be a second share."""
         return ["symbol", "currency"] if obj else ["currency"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A share that is traded no more is halted: trades and journals name it for ever."""
+        """Deny: trades and journals name a share for ever. One that is no longer traded is halted."""
         return False
 
     @admin.display(description="trading", ordering="halted")
-    def standing(self, instrument: Instrument) -> SafeString:
-        """In words: a green tick for a halted share would be misread."""
+    def trading_state(self, instrument: Instrument) -> SafeString:
+        """Say it in words: a green tick for a halted share would be misread."""
         return (
             format_html('<strong class="warning">{}</strong>', "▮▮ halted") if instrument.halted else SafeString("open")
         )
 
     @admin.display(description="lot", ordering="lot")
     def lot_size(self, instrument: Instrument) -> SafeString:
-        return number(instrument.lot)
+        return format_number(instrument.lot)
 
     @admin.display(description="reference price", ordering="reference_price")
     def reference(self, instrument: Instrument) -> SafeString:
-        return number(instrument.reference_price)
+        return format_number(instrument.reference_price)
 
     @admin.display(description="band")
     def band(self, instrument: Instrument) -> str:
@@ -175,38 +182,40 @@ class InstrumentAdmin(RecordedAdmin):
 
     @admin.display(description="tick")
     def tick_size(self, instrument: Instrument) -> SafeString:
-        return number(instrument.tick)
+        return format_number(instrument.tick)
 
     @admin.display(description="largest order")
     def largest_order(self, instrument: Instrument) -> SafeString:
-        limits = [number(limit) for limit in (instrument.max_quantity, instrument.max_value) if limit is not None]
-        return format_html_join("", "{}", ((limit,) for limit in limits)) or DASH
+        limits = [
+            format_number(limit) for limit in (instrument.max_quantity, instrument.max_value) if limit is not None
+        ]
+        return format_html_join("", "{}", ((limit,) for limit in limits)) or EMPTY_VALUE
 
 
 @admin.register(TradingSession)
-class TradingSessionAdmin(RecordedAdmin):
-    list_display = ["opens_at", "closes_at", "lasts"]
-    list_filter = [day_of("opens_at")]
+class TradingSessionAdmin(ChangeLoggingAdmin):
+    list_display = ["opens_at", "closes_at", "duration"]
+    list_filter = [day_filter("opens_at")]
     ordering = ["-opens_at"]
 
-    @admin.display(description="lasts")
-    def lasts(self, session: TradingSession) -> str:
+    @admin.display(description="duration")
+    def duration(self, session: TradingSession) -> str:
         minutes = round((session.closes_at - session.opens_at).total_seconds() / 60)
         return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin):
-    """Who did what in the back office, and what it was before."""
+    """List who changed what in the back office, with the values before."""
 
-    list_display = ["action_time", "user", "action", "content_type", "what", "how"]
+    list_display = ["action_time", "user", "action", "content_type", "changed_object", "changes"]
     list_display_links = ["action_time"]
     list_select_related = ["user", "content_type"]
-    list_filter = ["action_flag", day_of("action_time")]
+    list_filter = ["action_flag", day_filter("action_time")]
     search_fields = ["=user__username", "object_repr", "=object_id"]
     search_help_text = "Who (user name), or what (name or number)"
-    fields = ["action_time", "user", "action", "content_type", "what", "how"]
-    readonly_fields = ["action", "what", "how"]
+    fields = ["action_time", "user", "action", "content_type", "changed_object", "changes"]
+    readonly_fields = ["action", "changed_object", "changes"]
     ordering = ["-action_time", "-pk"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -217,12 +226,12 @@ class LogEntryAdmin(ReadOnlyAdmin):
         return entry.get_action_flag_display().lower()
 
     @admin.display(description="what")
-    def what(self, entry: LogEntry) -> SafeString:
-        address = None if entry.is_deletion() else entry.get_admin_url()
-        if address is None:
+    def changed_object(self, entry: LogEntry) -> SafeString:
+        url = None if entry.is_deletion() else entry.get_admin_url()
+        if url is None:
             return format_html("{}", entry.object_repr)
-        return format_html('<a href="{}">{}</a>', address, entry.object_repr)
+        return format_html('<a href="{}">{}</a>', url, entry.object_repr)
 
     @admin.display(description="how")
-    def how(self, entry: LogEntry) -> str:
+    def changes(self, entry: LogEntry) -> str:
         return entry.get_change_message() or "-"

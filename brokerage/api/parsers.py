@@ -45,22 +45,21 @@ class StrictJSONParser(BaseParser):
             raise ParseError("The body did not arrive whole.") from None
         if len(raw) > self.max_bytes:
             raise Problem(413, detail=f"The body may have {self.max_bytes} bytes at most.")
-        data = _load(raw)
-        _refuse_unstorable(data)
+        try:
+            text = raw.decode("utf-8")
+            data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_key_twice)
+        except UnicodeDecodeError:
+            raise ParseError("The body is not UTF-8.") from None
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise ParseError(f"The body is not JSON: {error.msg}, {where}.") from None
+        except RecursionError:
+            raise ParseError("The body is nested too deeply.") from None
+        except ValueError:  # what Python's own reader refuses beyond the grammar
+            raise ParseError("A number in the body is too long.") from None
+        if "\\u" in text:  # the only way such text gets through UTF-8 and JSON
+            _refuse_unstorable(data)
         return data
-
-
-def _load(raw: bytes) -> Any:
-    try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_refuse_key_twice)
-    except UnicodeDecodeError:
-        raise ParseError("The body is not UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise ParseError(f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from None
-    except RecursionError:
-        raise ParseError("The body is nested too deeply.") from None
-    except ValueError:  # what Python's own reader refuses beyond the grammar
-        raise ParseError("A number in the body is too long.") from None
 
 
 def _refuse_constant(name: str) -> Any:
@@ -76,14 +75,16 @@ def _refuse_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_unstorable(data: Any) -> None:
     """Walk the whole body without recursion and refuse the first text that cannot be kept or shown."""
-    waiting = [("", data)]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), data)]
     while waiting:
-        pointer, value = waiting.pop()
+        path, value = waiting.pop()
         if isinstance(value, str) and _UNSTORABLE.search(value):
+            pointer = "".join(map(pointer_step, path))
             raise invalid(pointer, "unstorable", "Text may not contain NUL or half a surrogate pair.")
         if isinstance(value, list):
-            waiting += [(f"{pointer}/{index}", item) for index, item in enumerate(value)]
+            waiting += [((*path, str(index)), item) for index, item in enumerate(value)]
         if isinstance(value, dict):
             if any(_UNSTORABLE.search(name) for name in value):
+                pointer = "".join(map(pointer_step, path))
                 raise invalid(pointer, "unstorable", "Names may not contain NUL or half a surrogate pair.")
-            waiting += [(pointer + pointer_step(name), item) for name, item in value.items()]
+            waiting += [((*path, name), item) for name, item in value.items()]

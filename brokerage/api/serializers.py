@@ -6,6 +6,8 @@ DRF's own fields accept "10" and true for an integer and 10 for a text. For orde
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
 from typing import Any, ClassVar, cast
 
 from rest_framework import serializers
@@ -32,7 +34,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
         """Return the validated values of `data`, or raise one ValidationError with every finding."""
-        values: dict[str, Any] = cls().run_validation(data)
+        values: dict[str, Any] = _shared(cls).run_validation(data)
         return values
 
     @classmethod
@@ -58,6 +60,12 @@ class StrictSerializer(serializers.Serializer[Any]):
         if findings:
             raise ValidationError(findings)
         return values
+
+
+@cache
+def _shared(serializer: type[StrictSerializer]) -> StrictSerializer:
+    """Return the one instance of a class: DRF copies every field for each, and validating changes none of them."""
+    return serializer()
 
 
 class EmptyBodySerializer(StrictSerializer):
@@ -168,6 +176,22 @@ class StrictRegexField(StrictCharField):
         if not self.pattern.fullmatch(data):
             self.fail("malformed", example=self.example)
         return data
+
+
+class PriceField(StrictRegexField):
+    """A price as a decimal string: up to twelve digits, then up to eight decimals; more than 0."""
+
+    default_error_messages = {"zero": "Must be more than 0."}
+    extra_schema = {"not": {"pattern": "^[0.]+$"}}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"[0-9]{1,12}(\.[0-9]{1,8})?", example='"101.50", a string', **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        price = Decimal(super().to_internal_value(data))
+        if not price:
+            self.fail("zero")
+        return price
 
 
 class TimestampField(StrictCharField):

@@ -9,11 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from brokerage.api.permissions import authenticated
+from brokerage.api.authentication import authenticated
 from brokerage.api.problems import Problem
 from brokerage.api.serializers import EmptyBodySerializer, StrictCharField, StrictSerializer, rfc3339
 from brokerage.models import User
-from brokerage.observability.auth_log import tell_logged_in, tell_logged_out
+from brokerage.observability.auth_log import log_login, log_logout
 
 
 class CredentialsSerializer(StrictSerializer):
@@ -36,7 +36,7 @@ class LoginView(APIView):
         if user is None:
             raise Problem(401, code="BAD_CREDENTIALS", detail="The username or the password is wrong.")
         session = open_session(user)
-        tell_logged_in(user.pk)
+        log_login(user.pk)
         return Response(session)
 
 
@@ -46,7 +46,7 @@ class LogoutView(APIView):
     def post(self, request: Request) -> Response:
         EmptyBodySerializer.read(request.data)
         request.auth.delete()
-        tell_logged_out(authenticated(request.user).pk)
+        log_logout(authenticated(request.user).pk)
         return Response(status=204)
 
 
@@ -56,7 +56,7 @@ class LogoutAllView(APIView):
     def post(self, request: Request) -> Response:
         EmptyBodySerializer.read(request.data)
         AuthToken.objects.filter(user=request.user).delete()
-        tell_logged_out(authenticated(request.user).pk)
+        log_logout(authenticated(request.user).pk)
         return Response(status=204)
 
 

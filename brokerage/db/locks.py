@@ -7,11 +7,13 @@ key. Two transactions that follow it cannot wait for each other in a circle.
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from django.db import connection, models, transaction
 
 from brokerage.db.bulk import select_statement
+from brokerage.db.transactions import transaction_required
 
 M = TypeVar("M", bound=models.Model)
 
@@ -40,3 +42,18 @@ def lock_many(model: type[M], keys: Collection[Any]) -> list[M]:
         return []
     sql = select_statement(model, "pk", ("pk",), " FOR NO KEY UPDATE OF t")
     return list(model._default_manager.raw(sql, [list(keys)]))
+
+
+class AdvisoryLock(IntEnum):
+    """Locks of what has no row. Each number is used once in the whole database."""
+
+    AUDIT = 1
+
+
+@transaction_required
+def try_advisory_lock(lock: AdvisoryLock) -> bool:
+    """Take `lock` until the end of the transaction; False if somebody else has it. Never waits, writes nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        [taken] = cursor.fetchone()
+    return bool(taken)

@@ -24,6 +24,7 @@ MAX_ATTEMPTS = 3
 _READ_ONLY = "25006"
 _TRANSIENT = {"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", _READ_ONLY}
 
+_AWAY = {"57P01", "57P02", "57P03", "57P05", _READ_ONLY}
 _TIMEOUTS = {"57014", "25P03", "25P04"}  # of a statement, of a pause inside a transaction, of the transaction
 
 # Connection lost, resources (disk, memory, connections) exhausted, an error of the operating system.
@@ -40,6 +41,12 @@ def is_transient(error: BaseException) -> bool:
     if sqlstate is None:
         return isinstance(error, OperationalError)
     return sqlstate in _TRANSIENT or sqlstate.startswith(_TRANSIENT_CLASSES)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether a transient error says that the server is away, and not that it was slow or busy with others."""
+    sqlstate = sqlstate_of(error)
+    return sqlstate is None or sqlstate in _AWAY or sqlstate.startswith(_TRANSIENT_CLASSES)
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -64,17 +71,17 @@ def drop_bad_connection(error: BaseException) -> None:
 class _DurableTransaction(Generic[P, T]):
     """A function that opens its own transaction; see `opens_transaction`."""
 
-    def __init__(self, function: Callable[P, T]) -> None:
-        self.joined = function
+    def __init__(self, function: Callable[P, T], attempts: int = MAX_ATTEMPTS) -> None:
+        self.joined, self._attempts = function, attempts
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
             try:
                 with transaction.atomic(durable=True):
                     return self.joined(*args, **kwargs)
             except (DatabaseError, InterfaceError) as error:
-                if attempt == MAX_ATTEMPTS or not is_transient(error):
+                if attempt == self._attempts or not is_transient(error):
                     raise
                 name = self.joined.__name__
                 log.warning("transaction_retried", function=name, attempt=attempt, error=str(error).strip())
@@ -92,6 +99,11 @@ def opens_transaction(function: Callable[P, T]) -> _DurableTransaction[P, T]:
     return _DurableTransaction(function)
 
 
+def opens_transaction_once(function: Callable[P, T]) -> _DurableTransaction[P, T]:
+    """As `opens_transaction`, but fail at the first error: for a caller who tries again in a way of its own."""
+    return _DurableTransaction(function, attempts=1)
+
+
 def retrying(function: Callable[..., T]) -> Callable[..., T]:
     """Run a whole transaction again, at most three times with jitter, when it failed for a passing reason.
 
@@ -106,7 +118,9 @@ def retrying(function: Callable[..., T]) -> Callable[..., T]:
             except (DatabaseError, InterfaceError) as error:
                 if attempt == MAX_ATTEMPTS or not is_transient(error):
                     raise
-                log.warning("transaction_again", function=function.__name__, attempt=attempt, error=str(error).strip())
+                log.warning(
+                    "transaction_retried", function=function.__name__, attempt=attempt, error=str(error).strip()
+                )
                 drop_bad_connection(error)
                 time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311  (jitter, not a secret)
         raise AssertionError("unreachable: the last attempt returns or raises")

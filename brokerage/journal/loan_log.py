@@ -19,9 +19,9 @@ def record_loans(entries: Iterable[JournalEntry]) -> None:
     """
     for entry in entries:
         if entry.kind == "LOAN":
-            log.error("lent_by_the_house", **_fields(entry))
+            log.error("house_loan", **_fields(entry))
         elif entry.kind == "REPAY":
-            log.info("repaid_to_the_house", **_fields(entry))
+            log.info("house_loan_repaid", **_fields(entry))
 
 
 def _fields(entry: JournalEntry) -> dict[str, Any]:

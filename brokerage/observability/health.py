@@ -1,4 +1,4 @@
-"""Is the process alive, and can it do its work?"""
+"""The health endpoints: is the process alive, and can it do its work?"""
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 
 
 class _Migrations:
-    """How many migrations the database lacks. Once it lacked none it is not asked again: no process un-migrates it."""
+    """Counts the migrations that the database lacks; once it lacked none, no further query is made."""
 
     complete = False
 
@@ -23,12 +23,12 @@ migrations = _Migrations()
 
 
 def livez(request: HttpRequest) -> JsonResponse:
-    """The process answers. Looks at nothing outside it: a missing database is no reason to restart the web."""
+    """Answer 200 without any I/O: a missing database is no reason to restart the web."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database answers and has every migration; 503 otherwise, so that the balancer looks elsewhere."""
+    """Answer 200 if the database answers and has every migration, else 503: the load balancer goes elsewhere."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

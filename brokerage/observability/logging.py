@@ -1,6 +1,6 @@
-"""One line per thing that happened: JSON in production, readable in development, with the ids bound to the context.
+"""Logging: one line per event, JSON in production, columns in development, with the ids bound to the context.
 
-Our own lines and those of every library go through the same formatter. Nothing secret is in any of them.
+Our own lines and those of every library go through the same formatter. No line holds a secret.
 """
 
 import logging
@@ -21,7 +21,7 @@ _TOKEN_IN_HEADER = re.compile(r"\b(Token|Bearer|Basic)\s+[\w.~+/=-]{16,}")
 
 
 def redact(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide what is secret by its name, and passwords in addresses: the second guard, after who logs."""
+    """Hide secrets by their names, and passwords in URLs. The first guard is not to log them."""
     for name, value in line.items():
         if _is_secret(name):
             line[name] = HIDDEN
@@ -50,7 +50,7 @@ _SHARED: list[Any] = [
 
 
 def configuration(*, json: bool, level: str) -> dict[str, Any]:
-    """The standard library's logging, as `dictConfig` takes it: one formatter, to standard error."""
+    """Return the `dictConfig` of the standard library's logging: one formatter, to standard error."""
     renderer = (
         structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)
     )
@@ -68,22 +68,22 @@ def configuration(*, json: bool, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "amqp": {"level": "WARNING"},
-            "celery.app.trace": {"level": "WARNING"},  # our steps say themselves what they did
+            "celery.app.trace": {"level": "WARNING"},  # our steps log what they did
             "celery.worker.strategy": {"level": "WARNING"},
             "flower.inspector": {"level": "ERROR"},  # it asks the workers before they are there
             "django.server": {"level": "WARNING"},
-            "django.request": {"level": "ERROR"},  # a refused call is its caller's business
-            "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},  # all it says, not errors only
+            "django.request": {"level": "ERROR"},  # a refused call is the caller's concern
+            "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},  # all lines, not only errors
         },
     }
 
 
 def configure_logging(*, json: bool, level: str) -> None:
-    """Send structlog, the standard library's loggers, warnings and what ends the process through one formatter."""
+    """Send structlog, the standard library's loggers, warnings and uncaught exceptions through one formatter."""
     logging.config.dictConfig(configuration(json=json, level=level))
     logging.captureWarnings(True)
     if json:
-        sys.excepthook = _log_the_end
+        sys.excepthook = _log_uncaught
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -96,6 +96,6 @@ def configure_logging(*, json: bool, level: str) -> None:
     )
 
 
-def _log_the_end(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """What nobody caught is a line like any other."""
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Log an exception that nothing caught as a line like any other."""
     logging.getLogger("brokerage").critical("process_ends", exc_info=(kind, error, traceback))

@@ -1,15 +1,17 @@
-"""How metrics leave a process: one page per role, true across its children.
+"""How metrics leave a process: one page per role, summed over its processes.
 
-Each child adds to files of its own in PROMETHEUS_MULTIPROC_DIR; whoever is asked adds the files up. The folder belongs
-to one role and to one life of it: what an earlier life left would be counted again.
+Each process counts in files of its own in PROMETHEUS_MULTIPROC_DIR, and whoever is scraped adds the files up
+(prometheus_client's multiprocess mode). The directory belongs to one role, which clears it when it starts.
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 from billiard import current_process
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import (
@@ -20,138 +22,90 @@ from prometheus_client import (
     start_http_server,
     values,
 )
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 log = structlog.get_logger(__name__)
 
-FIRST_BLOCKS = 1 << 16
-MOST_AROUND_KEY = 40  # bytes of an entry beside its key: length, padding, value, time
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+MIN_FREE_BYTES = 64 * 1024 * 1024
 
 
-def folder() -> Path | None:
-    """Where the children of this role write their numbers; None in a process that keeps its own in memory."""
-    named = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Path(named) if named else None
+def multiprocess_directory() -> Path | None:
+    """Return the directory that the processes of this role share; None if this process counts in memory."""
+    configured = os.environ.get(DIRECTORY_VARIABLE)
+    return Path(configured) if configured else None
 
 
 def prepare() -> None:
-    """Make the folder and name each writer's files. To be called before the first metric is made."""
-    if shared := folder():
-        shared.mkdir(parents=True, exist_ok=True)
-        values.MmapedDict = NumberFile  # type: ignore[assignment, attr-defined]  # what the line below makes its files with
-        values.ValueClass = values.MultiProcessValue(writer)
+    """Make the directory and name this process's files. Call it after logging is set up, before any metric is made.
 
-
-def writer() -> str:
-    """Whose file it is: a Celery child's place in the pool, any other process's pid.
-
-    Celery replaces its children every few minutes. The new one goes on counting in the file of the one whose place it
-    took; by pid, thousands of files would be left behind in a day, and each scrape would read them all.
+    On a file system that is nearly full the process counts in memory instead, and its page shows only its own numbers.
     """
-    place = getattr(current_process(), "index", None)
-    return str(os.getpid()) if place is None else f"child{place}"
+    directory = multiprocess_directory()
+    if directory is None:
+        return
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < MIN_FREE_BYTES:
+        # The files are sparse and mapped into memory: writing to one when no block is left is SIGBUS, which ends the
+        # process. Metrics are not worth that.
+        del os.environ[DIRECTORY_VARIABLE]
+        values.ValueClass = values.MutexValue
+        log.warning("metrics_in_memory", directory=str(directory), free_bytes=free)
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    values.ValueClass = values.MultiProcessValue(process_identifier)
 
 
-class NumberFile:
-    """A writer's file, with blocks on the disk for all that is mapped of it.
+def process_identifier() -> str:
+    """Return what names this process's files: a Celery child's slot in the pool, any other process's pid.
 
-    The library maps files that are holes at first, and who writes into a hole while the disk is full is ended by
-    SIGBUS. Here a number that finds no room stays with the metric, which writes it whole at each change: it is missing
-    from the page until there is room again, and nothing else suffers.
+    Celery replaces its children every few minutes. By pid they would leave thousands of files a day, all read at each
+    scrape; by slot, a new child goes on counting in the file of the one that it replaces.
     """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._mapped: MmapedDict | None = None
-        self._told = False
-
-    def read_value(self, key: str) -> tuple[float, float]:
-        mapped = self._with_room_for(key)
-        return mapped.read_value(key) if mapped else (0.0, 0.0)
-
-    def write_value(self, key: str, value: float, timestamp: float) -> None:
-        if mapped := self._with_room_for(key):
-            mapped.write_value(key, value, timestamp)
-
-    def close(self) -> None:
-        if self._mapped:
-            self._mapped.close()
-
-    def _with_room_for(self, key: str) -> MmapedDict | None:
-        """The mapped file, with blocks for an entry of this key; None if there are none."""
-        try:
-            mapped = self._mapped = self._mapped or _opened(self._name)
-            if key not in mapped._positions and mapped._used + len(key.encode()) + MOST_AROUND_KEY > mapped._capacity:
-                _allocate(self._name, 2 * mapped._capacity)
-        except OSError as error:
-            if not self._told:
-                self._told = True
-                log.warning("metrics_find_no_room", file=self._name, error=str(error))
-            return None
-        return mapped
+    slot = getattr(current_process(), "index", None)
+    return str(os.getpid()) if slot is None else f"child{slot}"
 
 
-def _opened(name: str) -> MmapedDict:
-    """Under its name there is a whole file or none: a reader would fail on an empty one."""
-    if not os.path.exists(name):
-        fresh = f"{name}.new"
-        try:
-            _allocate(fresh, FIRST_BLOCKS)
-            os.rename(fresh, name)
-        except OSError:
-            Path(fresh).unlink(missing_ok=True)
-            raise
-    return MmapedDict(name)
-
-
-def _allocate(name: str, size: int) -> None:
-    """Have blocks for this many bytes of the file. Raises OSError when there are none left."""
-    file = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        os.posix_fallocate(file, 0, size)
-    finally:
-        os.close(file)
-
-
-def forget_earlier_life() -> None:
-    """Remove what another life of this role left. For its master, before it has children."""
-    if shared := folder():
-        for file in shared.glob("*.db"):
-            if not file.stem.endswith(f"_{writer()}"):
+def clear_directory() -> None:
+    """Delete what an earlier run of this role counted: it would be added again. For the master, before it forks."""
+    if directory := multiprocess_directory():
+        for file in directory.glob("*.db"):
+            if not file.stem.endswith(f"_{process_identifier()}"):
                 file.unlink(missing_ok=True)
 
 
-def forget_child(name: str | int) -> None:
-    """Drop the gauges that only a living child may have, and keep what it counted."""
-    if folder():
-        mark_process_dead(name)
+def mark_child_dead(identifier: str | int) -> None:
+    """Drop the gauges of a child that ended, and keep what it counted."""
+    if multiprocess_directory():
+        mark_process_dead(identifier)
 
 
 def registry(*collectors: Collector) -> CollectorRegistry:
-    """All numbers of this role, and those of `collectors`."""
-    whole = CollectorRegistry()
-    if shared := folder():
-        MultiProcessCollector(whole, path=str(shared))
+    """Return all metrics of this role, and those of `collectors`."""
+    combined = CollectorRegistry()
+    if directory := multiprocess_directory():
+        MultiProcessCollector(combined, path=str(directory))
     else:
-        whole.register(REGISTRY)
+        combined.register(REGISTRY)
     for collector in collectors:
-        whole.register(collector)
-    return whole
+        combined.register(collector)
+    return combined
 
 
-def serve(address: str, port: int | None) -> None:
-    """Answer scrapes on a port of its own, in a thread; nothing without a port. For a role that has no web server."""
-    if port and not folder():  # numbers in memory are this process's own, and a gauge nobody has set would be 0
-        raise ImproperlyConfigured("METRICS_PORT needs PROMETHEUS_MULTIPROC_DIR: an empty folder of this role's own")
-    if port:
-        start_http_server(port, addr=address, registry=registry())
-        log.info("metrics_ready", port=port)
+def start_server() -> None:
+    """Serve the metrics on METRICS_PORT, in a thread, for a role without a web server; do nothing without a port."""
+    if not settings.METRICS_PORT:
+        return
+    if not settings.PROMETHEUS_MULTIPROC_DIR:  # a gauge that this process never sets would be served as 0
+        raise ImproperlyConfigured(f"METRICS_PORT needs {DIRECTORY_VARIABLE}: an empty directory of this role's own")
+    start_http_server(settings.METRICS_PORT, addr=settings.METRICS_ADDRESS, registry=registry())
+    log.info("metrics_ready", port=settings.METRICS_PORT)
 
 
-def page(*collectors: Collector) -> Callable[[HttpRequest], HttpResponse]:
-    """The view of /metrics for the roles with a web server."""
+def metrics_view(*collectors: Collector) -> Callable[[HttpRequest], HttpResponse]:
+    """Return the view of /metrics for the roles with a web server."""
 
     def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(generate_latest(registry(*collectors)), content_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,5 @@
 """The local stack: everything `make up`, `make demo` and `make test` start on one machine.
 
-Plain Python without Django, so that it can prepare the ground Django stands on. Linux only: it reads /proc.
+Plain Python without Django, but for prepare_database: it starts what Django needs. Linux only: it relies on /proc,
+setpriv and flock.
 """

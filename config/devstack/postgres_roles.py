@@ -1,4 +1,4 @@
-"""The roles of the private PostgreSQL: an owner who migrates, and a runtime role that owns nothing.
+"""Makes the roles of the private PostgreSQL: an owner who migrates, and a runtime role that owns nothing.
 
 The runtime role can neither alter, truncate nor disable the triggers of what it writes to.
 """
@@ -24,9 +24,9 @@ RUNTIME_SETTINGS = {
 }
 
 
-def wait_for_server(password: str, port: int, *, seconds: float, failed: Callable[[], str | None]) -> None:
-    """Wait until the server answers its superuser; `failed` tells why it never will, if it knows."""
-    deadline = time.monotonic() + seconds
+def wait_for_server(password: str, port: int, *, timeout_s: float, failure: Callable[[], str | None]) -> None:
+    """Wait until the server lets its superuser in; `failure` returns why it never will, if it knows."""
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             psycopg.connect(url(SUPERUSER, password, port, "postgres"), connect_timeout=3).close()
@@ -35,11 +35,11 @@ def wait_for_server(password: str, port: int, *, seconds: float, failed: Callabl
                 raise StackError(
                     "the kept password does not open the kept database: `make clean` starts afresh"
                 ) from error
-            why = failed()
-            if why is None and time.monotonic() > deadline:
-                why = str(error).strip()
-            if why is not None:
-                raise StackError(f"PostgreSQL did not start: {why}") from error
+            reason = failure()
+            if reason is None and time.monotonic() > deadline:
+                reason = str(error).strip()
+            if reason is not None:
+                raise StackError(f"PostgreSQL did not start: {reason}") from error
             time.sleep(0.1)
         else:
             return

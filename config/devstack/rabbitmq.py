@@ -1,4 +1,4 @@
-"""A private RabbitMQ node below VAR."""
+"""Runs a private RabbitMQ node below VAR."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import amqp
 
 from config.devstack.errors import StackError
 from config.devstack.ports import HOST
-from config.devstack.process_spec import Program
+from config.devstack.process_spec import ProcessSpec, StopOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from config.devstack.paths import Layout
+    from config.devstack.paths import StackPaths
     from config.devstack.ports import Ports
     from config.devstack.rabbitmq_packages import Installation
 
@@ -44,17 +44,17 @@ QUIET = "+sbwt none +sbwtdcpu none +sbwtdio none +stbt u +B i"
 
 
 def url(name: str, password: str, port: int) -> str:
-    """The broker URL of a user on the virtual host of the same name."""
+    """Return the broker URL of a user on the virtual host of the same name."""
     return f"amqp://{name}:{quote(password, safe='')}@{HOST}:{port}/{name}"
 
 
 def hash_password(password: str, salt: bytes) -> str:
-    """RabbitMQ's rabbit_password_hashing_sha256: the 4 bytes of salt, then SHA-256 over salt and password."""
+    """Hash as rabbit_password_hashing_sha256 does: the 4 bytes of salt, then SHA-256 over salt and password."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def definitions(passwords: Mapping[str, str], version: tuple[int, ...]) -> dict[str, Any]:
-    """Users, virtual hosts and rights, loaded at each start. As there are some, no `guest` is made."""
+    """Return users, virtual hosts and rights, to be loaded at each start. As there are some, no `guest` is made."""
     users = [
         {
             "name": name,
@@ -65,7 +65,8 @@ def definitions(passwords: Mapping[str, str], version: tuple[int, ...]) -> dict[
         for name, password in passwords.items()
     ]
     rights = [{"user": name, "vhost": name, "configure": ".*", "write": ".*", "read": ".*"} for name in passwords]
-    # From 4.0 a quorum queue drops a message after 20 deliveries, unless told not to; before, it must not be told.
+    # From 4.0 a quorum queue drops a message after 20 deliveries, unless a policy lifts the limit.
+    # Older servers have no limit, and refuse such a policy.
     policies = [
         {
             "vhost": EXCHANGE,
@@ -84,19 +85,21 @@ def definitions(passwords: Mapping[str, str], version: tuple[int, ...]) -> dict[
     }
 
 
-def programs(layout: Layout, ports: Ports, secrets: Mapping[str, str], found: Installation) -> tuple[Program, Program]:
-    """The port mapper Erlang nodes need, run by us so that none stays behind, and the node itself."""
-    folder = layout.rabbitmq
+def process_specs(
+    paths: StackPaths, ports: Ports, secrets: Mapping[str, str], installation: Installation
+) -> tuple[ProcessSpec, ProcessSpec]:
+    """Return how to run Erlang's port mapper, ours so that none stays behind, and the node itself."""
+    folder = paths.rabbitmq
     port, epmd_port = ports.get("rabbitmq"), ports.get("epmd")
-    _write_files(folder, port, secrets, found)
-    # RabbitMQ does not quote these two, neither in its scripts nor to `df`: said from its folder, they have no space.
+    _write_files(folder, port, secrets, installation)
+    # RabbitMQ does not quote these two, neither in its scripts nor to `df`: relative to its folder, they have no space.
     relative = {"RABBITMQ_SCRIPTS_DIR": "server/sbin", "RABBITMQ_MNESIA_BASE": "/proc/self/cwd/data"}
     env = {
         **relative,
-        "PATH": f"{found.erlang / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{installation.erlang / 'bin'}:{os.environ.get('PATH', os.defpath)}",
         "HOME": str(folder),
         "LANG": "C.UTF-8",
-        "ERLANG_ROOT": str(found.erlang),
+        "ERLANG_ROOT": str(installation.erlang),
         "ERL_EPMD_PORT": str(epmd_port),
         "ERL_EPMD_ADDRESS": HOST,
         "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
@@ -115,44 +118,45 @@ def programs(layout: Layout, ports: Ports, secrets: Mapping[str, str], found: In
         # Have the script become the Erlang machine instead of watching over it: we do that.
         "RUNNING_UNDER_SYSTEMD": "true",
     }
-    if found.library_path:
-        env["LD_LIBRARY_PATH"] = found.library_path
-    epmd = Program(
+    if installation.library_path:
+        env["LD_LIBRARY_PATH"] = installation.library_path
+    epmd = ProcessSpec(
         name="epmd",
-        command=[str(found.epmd), "-address", HOST, "-port", str(epmd_port)],
+        command=[str(installation.epmd), "-address", HOST, "-port", str(epmd_port)],
         env=env,
         cwd=folder,
         port=epmd_port,
-        stop_rank=4,
+        stop_order=StopOrder.PORT_MAPPER,
         listed=False,
         echo=False,
     )
-    node = Program(
+    node = ProcessSpec(
         name="rabbitmq",
         command=["server/sbin/rabbitmq-server"],
         env=env,
         cwd=folder,
         port=port,
-        stop_rank=3,
-        stop_seconds=30,
+        stop_order=StopOrder.SERVERS,
+        repeats_stop_signal=True,  # the node forgets one that comes early in its start, and would run on
+        stop_timeout_s=30,
         echo=False,
     )
     return epmd, node
 
 
-def _write_files(folder: Path, port: int, secrets: Mapping[str, str], found: Installation) -> None:
+def _write_files(folder: Path, port: int, secrets: Mapping[str, str], installation: Installation) -> None:
     for part in ("data", "log", "config"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     passwords = {CELERY: secrets["rabbitmq_celery"], EXCHANGE: secrets["rabbitmq_exchange"]}
     definitions_file = folder / "definitions.json"
-    definitions_file.write_text(json.dumps(definitions(passwords, found.version), indent=2))
+    definitions_file.write_text(json.dumps(definitions(passwords, installation.version), indent=2))
     definitions_file.chmod(0o600)
     (folder / "rabbitmq.conf").write_text(CONFIG.format(host=HOST, port=port))
     (folder / "rabbitmq-env.conf").write_text("")
     (folder / "enabled_plugins").write_text("[].\n")
     server = folder / "server"
     server.unlink(missing_ok=True)
-    server.symlink_to(found.home)
+    server.symlink_to(installation.home)
     cookie = folder / ".erlang.cookie"
     cookie.unlink(missing_ok=True)
     cookie.touch(mode=0o600)
@@ -180,8 +184,8 @@ def connect(broker_url: str) -> amqp.Connection:
     return connection
 
 
-def consumers(broker_url: str, queue: str) -> int:
-    """How many consumers this queue has; 0 if there is no such queue or no broker."""
+def count_consumers(broker_url: str, queue: str) -> int:
+    """Return how many consumers this queue has; 0 if there is no such queue or no broker."""
     try:
         with connect(broker_url) as connection:
             declared = connection.channel().queue_declare(queue, passive=True)
@@ -190,18 +194,18 @@ def consumers(broker_url: str, queue: str) -> int:
         return 0
 
 
-def wait_for_server(broker_url: str, *, seconds: float, failed: Callable[[], str | None]) -> None:
-    """Wait until a client can log in; `failed` tells why that will never be, if it knows."""
-    deadline = time.monotonic() + seconds
+def wait_for_server(broker_url: str, *, timeout_s: float, failure: Callable[[], str | None]) -> None:
+    """Wait until a client can log in; `failure` returns why that will never be, if it knows."""
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             connect(broker_url).close()
         except (OSError, amqp.AMQPError) as error:
-            why = failed()
-            if why is None and time.monotonic() > deadline:
-                why = str(error) or type(error).__name__
-            if why is not None:
-                raise StackError(f"RabbitMQ did not start: {why}") from error
+            reason = failure()
+            if reason is None and time.monotonic() > deadline:
+                reason = str(error) or type(error).__name__
+            if reason is not None:
+                raise StackError(f"RabbitMQ did not start: {reason}") from error
             time.sleep(0.2)
         else:
             return

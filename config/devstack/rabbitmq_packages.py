@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.devstack import debian
-from config.devstack.debian import MACHINE, Wanted, runs, unpacked
+from config.devstack.debian import SYSTEM_ROOT, DebianPackages, ensure_unpacked, succeeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ERLANG = "usr/lib/erlang"
-RABBITMQ = Wanted(
+RABBITMQ = DebianPackages(
     name="RabbitMQ",
-    packages=(
+    names=(
         "rabbitmq-server",
         *(
             f"erlang-{part}"
@@ -27,13 +27,13 @@ RABBITMQ = Wanted(
         ),
     ),
     megabytes=45,
-    cures="install rabbitmq-server, or set CELERY_BROKER_URL to a running one, or use `docker compose up`",
+    remedy="install rabbitmq-server, or set CELERY_BROKER_URL to a running one, or use `docker compose up`",
 )
 
 
 @dataclass(frozen=True)
 class Installation:
-    """A RabbitMQ with its Erlang, below `base` as Debian lays it out below /."""
+    """A RabbitMQ with its Erlang, below `base` as Debian has it below /."""
 
     base: Path
     home: Path
@@ -52,19 +52,21 @@ class Installation:
 
     @property
     def library_path(self) -> str:
-        """Where the shared libraries lie that came along because the machine lacks them."""
-        return "" if self.base == MACHINE else debian.library_path(self.base)
+        """The folders of the shared libraries that were unpacked because the machine lacks them."""
+        return "" if self.base == SYSTEM_ROOT else debian.library_path(self.base)
 
 
-def installation(packages: Path, *, say: Callable[[str], None]) -> Installation:
-    """The machine's RabbitMQ, or the one unpacked in this folder, which is fetched now if it is not there."""
-    found = _look(MACHINE) or _look(unpacked(RABBITMQ, packages, works=_works, finish=_make_movable, say=say))
+def find_installation(folder: Path, *, announce: Callable[[str], None]) -> Installation:
+    """Return the machine's RabbitMQ, or the one unpacked in this folder, which is fetched now if it is not there."""
+    found = _installed_in(SYSTEM_ROOT) or _installed_in(
+        ensure_unpacked(RABBITMQ, folder, is_usable=_is_usable, finish=_make_relocatable, announce=announce)
+    )
     if not found:
-        raise RABBITMQ.missing("nor is it in Debian's packages")
+        raise RABBITMQ.unavailable("nor is it in Debian's packages")
     return found
 
 
-def _look(base: Path) -> Installation | None:
+def _installed_in(base: Path) -> Installation | None:
     homes = [server.parents[1] for server in base.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server")]
     if not homes or not (base / ERLANG / "bin" / "erl").exists():
         return None
@@ -72,18 +74,18 @@ def _look(base: Path) -> Installation | None:
     return Installation(base, newest)
 
 
-def _works(base: Path) -> bool:
-    """Whether it is there, and its Erlang finds its libraries on this machine."""
-    found = _look(base)
-    return found is not None and runs(
+def _is_usable(base: Path) -> bool:
+    """Return whether it is there, and its Erlang finds its libraries on this machine."""
+    found = _installed_in(base)
+    return found is not None and succeeds(
         found.erlang / "bin" / "erl",
         "+V",
         env={"ERLANG_ROOT": str(found.erlang), "LD_LIBRARY_PATH": found.library_path},
     )
 
 
-def _make_movable(base: Path) -> None:
-    """Let Erlang's start scripts take its place from ERLANG_ROOT, so that any path will do and the clone may move."""
+def _make_relocatable(base: Path) -> None:
+    """Have Erlang's start scripts read its folder from ERLANG_ROOT, so that any path will do and the clone may move."""
     erlang = base / ERLANG
     for script in (*erlang.glob("bin/*"), *erlang.glob("erts-*/bin/*")):
         if script.name in ("erl", "start"):

@@ -7,47 +7,49 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from config.devstack import procfs
 from config.devstack.paths import write_json
-from config.devstack.process_monitor import Keeper
+from config.devstack.process_monitor import ProcessMonitor
+from config.devstack.process_table import belongs_to_stack, end_processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from config.devstack.paths import Layout
-    from config.devstack.process_spec import Program
+    from config.devstack.paths import StackPaths
+    from config.devstack.process_spec import ProcessSpec
     from config.devstack.terminal import Terminal
 
 STACK_VERSION = 1
+LEFTOVER_GRACE_S = 8
+STOP_SIGNAL_INTERVAL_S = 1.0
 
 
 class Supervisor:
-    """The keepers of a stack, and its stack.json."""
+    """The monitors of a stack's processes, and its stack.json."""
 
-    def __init__(self, layout: Layout, terminal: Terminal) -> None:
-        self._layout = layout
+    def __init__(self, paths: StackPaths, terminal: Terminal) -> None:
+        self._paths = paths
         self._terminal = terminal
-        self._keepers: dict[str, Keeper] = {}
+        self._monitors: dict[str, ProcessMonitor] = {}
         self._lock = threading.Lock()
         self._published: Mapping[str, Any] | None = None
-        self._behind = False
-        self.hurried = threading.Event()
+        self._is_stale = False
+        self.kill_at_once = threading.Event()
 
-    def start(self, program: Program) -> Keeper:
-        """Keep this program running from now on."""
-        keeper = Keeper(program, layout=self._layout, terminal=self._terminal, changed=self._note_change)
-        self._keepers[program.name] = keeper
-        keeper.start()
-        return keeper
+    def start(self, spec: ProcessSpec) -> ProcessMonitor:
+        """Keep this process running from now on."""
+        monitor = ProcessMonitor(spec, paths=self._paths, terminal=self._terminal, on_change=self._note_change)
+        self._monitors[spec.name] = monitor
+        monitor.start()
+        return monitor
 
     @property
     def started(self) -> bool:
         """Whether there is anything to stop."""
-        return bool(self._keepers)
+        return bool(self._monitors)
 
-    def keeper(self, name: str) -> Keeper:
-        """The keeper of this program, which was started."""
-        return self._keepers[name]
+    def monitor(self, name: str) -> ProcessMonitor:
+        """Return the monitor of this process, which was started."""
+        return self._monitors[name]
 
     def publish(self, facts: Mapping[str, Any]) -> None:
         """Write stack.json with these facts beside the processes, and again whenever a pid changes."""
@@ -55,58 +57,58 @@ class Supervisor:
         self._write()
 
     def stop(self) -> None:
-        """Stop everything, rank by rank, and leave no process and no stack.json."""
-        keepers = sorted(self._keepers.values(), key=lambda keeper: keeper.program.stop_rank)
-        for _, rank in groupby(keepers, key=lambda keeper: keeper.program.stop_rank):
-            stopping = list(rank)
-            for keeper in stopping:
-                keeper.stop()
+        """Stop everything, in the order of the specs, and leave no process and no stack.json."""
+        monitors = sorted(self._monitors.values(), key=lambda monitor: monitor.spec.stop_order)
+        for _, same_order in groupby(monitors, key=lambda monitor: monitor.spec.stop_order):
+            stopping = list(same_order)
+            for monitor in stopping:
+                monitor.stop()
             self._await_end(stopping)
         with self._lock:
             self._published = None
-            self._layout.stack_file.unlink(missing_ok=True)
+            self._paths.stack_file.unlink(missing_ok=True)
 
-    def _await_end(self, keepers: Sequence[Keeper]) -> None:
-        """Wait until these are gone; kill those that take longer than they may, or all when hurried."""
-        started = time.monotonic()
-        while alive := [keeper for keeper in keepers if keeper.is_alive()]:
-            for keeper in alive:
-                if self.hurried.is_set() or time.monotonic() - started > keeper.program.stop_seconds:
-                    keeper.kill()
+    def _await_end(self, monitors: Sequence[ProcessMonitor]) -> None:
+        """Wait until these are gone; kill those that take longer than they may, or all when in a hurry."""
+        started = signalled = time.monotonic()
+        while alive := [monitor for monitor in monitors if monitor.is_alive()]:
+            now = time.monotonic()
+            for monitor in alive:
+                if self.kill_at_once.is_set() or now - started > monitor.spec.stop_timeout_s:
+                    monitor.kill()
+                elif monitor.spec.repeats_stop_signal and now - signalled > STOP_SIGNAL_INTERVAL_S:
+                    monitor.stop()
+                    signalled = now
             alive[0].join(0.1)
 
-    def catch_up(self) -> None:
-        """Write down what could not be written when it happened."""
-        if self._behind:
+    def refresh(self) -> None:
+        """Write stack.json if that failed when a pid changed."""
+        if self._is_stale:
             self._note_change()
 
     def _note_change(self) -> None:
-        """A pid changed. That the disk is full is no reason to lose hold of the process that has it."""
+        """Write the new pid down. That the disk is full is no reason to lose hold of the process that has it."""
         try:
             self._write()
         except OSError:
-            self._behind = True
+            self._is_stale = True
 
     def _write(self) -> None:
         with self._lock:
             if self._published is None:
                 return
             processes = {
-                name: keeper.pid for name, keeper in self._keepers.items() if keeper.program.listed and keeper.pid
+                name: monitor.pid for name, monitor in self._monitors.items() if monitor.spec.listed and monitor.pid
             }
-            write_json(self._layout.stack_file, {**self._published, "processes": processes, "version": STACK_VERSION})
-            self._behind = False
+            write_json(self._paths.stack_file, {**self._published, "processes": processes, "version": STACK_VERSION})
+            self._is_stale = False
 
 
-def end_leftovers(layout: Layout) -> list[int]:
-    """End what an earlier supervisor of this stack left running when it was killed itself.
+def end_leftovers(paths: StackPaths) -> list[int]:
+    """End what an earlier supervisor of this stack left running when it was killed itself; return the pids.
 
-    Only to be called while holding the stack's lock: then no supervisor lives, so whatever bears the mark is orphaned.
+    Only to be called while holding the stack's lock: then no supervisor lives, so whatever bears its tag is orphaned.
     """
-    prefix = f"{layout.var}:"
-    postgres = layout.postgres
-    found = procfs.end(
-        lambda pid: (procfs.mark(pid) or "").startswith(prefix) or procfs.works_in(pid, postgres), grace=8
-    )
-    layout.stack_file.unlink(missing_ok=True)
-    return found
+    ended = end_processes(lambda process: belongs_to_stack(process, paths.var), grace_s=LEFTOVER_GRACE_S)
+    paths.stack_file.unlink(missing_ok=True)
+    return ended

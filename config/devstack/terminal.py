@@ -1,4 +1,4 @@
-"""What the user sees: progress, and the log lines of every process with its name before them."""
+"""Shows the user progress, and the log lines of every process with its name before them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOG_BYTES = 20_000_000
 
 
 class Terminal:
-    """Standard output, shared by many threads. A reader that went away is not an error: the log files go on."""
+    """Writes to standard output from many threads. A reader that went away is no error: the log files go on."""
 
     def __init__(self, *, names: tuple[str, ...] = (), quiet: bool = False) -> None:
         self._lock = threading.Lock()
@@ -21,12 +21,12 @@ class Terminal:
         self._width = max((len(name) for name in names), default=0)
         self._colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
 
-    def say(self, text: str) -> None:
-        """A message of the runner itself, in one piece."""
+    def announce(self, text: str) -> None:
+        """Write a message of the stack itself, in one piece."""
         self._write(f"{text}\n")
 
     def log(self, name: str, text: str) -> None:
-        """A line that a process wrote; left to the log files when quiet."""
+        """Write a line of a process's output; when quiet it is left to the log files."""
         if self._quiet:
             return
         label = f"{name:<{self._width}} |"
@@ -44,7 +44,7 @@ class Terminal:
 
 
 class LogFile:
-    """The log of one process: begun anew at each start of the stack, at most two files of bounded size."""
+    """The log of one process: emptied at each start of the stack, at most two files of bounded size."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,16 +52,16 @@ class LogFile:
         self._file: BinaryIO = path.open("wb", buffering=0)
 
     def write(self, line: bytes) -> None:
-        """Add one line; a full disk loses log lines, never the process that writes them."""
+        """Append one line; a full disk loses log lines, never the process that writes them."""
         try:
             if self._file.tell() > LOG_BYTES:
-                self._begin_anew()
+                self._rotate()
             self._file.write(line)
         except OSError:
             return
 
-    def _begin_anew(self) -> None:
-        """Go on in a fresh file. The old one is closed last: writing to a closed one would end the keeper."""
+    def _rotate(self) -> None:
+        """Go on in a fresh file. The old one is closed last: writing to a closed one would end the monitor."""
         fresh = self.path.with_name(f"{self.path.name}.new").open("wb", buffering=0)
         self.path.replace(self.path.with_name(f"{self.path.name}.1"))
         Path(fresh.name).replace(self.path)
@@ -69,5 +69,5 @@ class LogFile:
         self._file = fresh
 
     def tail(self, lines: int) -> str:
-        """The last lines, for an error message."""
+        """Return the last lines, for an error message."""
         return "\n".join(self.path.read_text(errors="replace").splitlines()[-lines:])

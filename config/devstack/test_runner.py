@@ -1,18 +1,22 @@
-"""`make test`: the tests on a PostgreSQL and a RabbitMQ of their own."""
+"""`make test`: runs the tests on a PostgreSQL and a RabbitMQ of their own."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from config.devstack.paths import ROOT
-from config.devstack.stack import Stack, Stopped
+from config.devstack.stack import Stack, StopRequested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+# One worker per core, each with a database of its own; which one runs which test: tests/distribution.py.
+PARALLEL = ("-n", "logical", "--maxprocesses", "8", "--no-loadscope-reorder")
 
 
 def test(var: Path, arguments: Sequence[str]) -> int:
@@ -33,8 +37,8 @@ def test(var: Path, arguments: Sequence[str]) -> int:
                 "DATABASE_OWNER_URL": addresses.database_owner,
                 "DATABASE_RUNTIME_URL": addresses.database,
             }
-            return _run([sys.executable, "-m", "pytest", "--durations=10", *arguments], env)
-    except Stopped:
+            return _run([sys.executable, "-m", "pytest", "--durations=10", *PARALLEL, *arguments], env)
+    except StopRequested:
         return 130
 
 
@@ -43,7 +47,9 @@ def _run(command: Sequence[str], env: dict[str, str]) -> int:
     with subprocess.Popen(command, cwd=ROOT, env=env) as process:
         try:
             return process.wait()
-        except Stopped:
+        except StopRequested:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            process.kill()
             raise

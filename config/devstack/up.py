@@ -1,4 +1,4 @@
-"""`make up`: the whole stack in the foreground, until Ctrl-C."""
+"""`make up`: runs the whole stack in the foreground, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from config.devstack.errors import StackError
 from config.devstack.paths import ROOT
-from config.devstack.process_specs import MANAGE, Choice, WebAddresses
-from config.devstack.stack import Stack, Stopped
+from config.devstack.process_specs import MANAGE, StackOptions, WebAddresses
+from config.devstack.stack import Stack, StopRequested
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,22 +35,22 @@ Up in {seconds:.0f} s. Everything is ready"""
 def up(var: Path) -> int:
     """Run the stack until a signal ends it."""
     started = time.monotonic()
-    choice = choice_from_environment()
-    check_faults(choice.faults)
+    options = options_from_environment()
+    check_faults(options.faults)
     try:
         with Stack.running(var) as stack:
-            web = stack.start_processes(choice)
-            stack.say(welcome(stack, web, time.monotonic() - started))
+            web = stack.start_processes(options)
+            stack.announce(welcome(stack, web, time.monotonic() - started))
             wait_for_a_signal(stack)
-    except Stopped:
+    except StopRequested:
         return 0
     return 0
 
 
-def choice_from_environment() -> Choice:
-    """PORT pins the web port; EXCHANGE=external leaves the exchange to somebody else.
+def options_from_environment() -> StackOptions:
+    """Read PORT, which pins the web port, and EXCHANGE=external, which leaves the exchange to somebody else.
 
-    EXCHANGE_SCRIPTS=1 lets prices say what ours does, EXCHANGE_FAULTS spoils it.
+    EXCHANGE_SCRIPTS=1 lets prices script what ours does, EXCHANGE_FAULTS has it misbehave.
     """
     port = os.environ.get("PORT")
     if port and not (port.isdigit() and 0 < int(port) < 65_536):
@@ -61,7 +61,7 @@ def choice_from_environment() -> Choice:
     scripts = os.environ.get("EXCHANGE_SCRIPTS", "")
     if scripts not in ("", "0", "1"):
         raise StackError(f"EXCHANGE_SCRIPTS={scripts} is unknown: it is `0` (the default) or `1`")
-    return Choice(
+    return StackOptions(
         simulator=exchange != "external",
         scripts=scripts == "1",
         faults=os.environ.get("EXCHANGE_FAULTS", ""),
@@ -70,33 +70,33 @@ def choice_from_environment() -> Choice:
 
 
 def check_faults(faults: str) -> None:
-    """Have the exchange read its faults, which it alone knows: with wrong ones it would die again and again.
+    """Have the exchange check its faults, which it alone knows: with wrong ones it would die again and again.
 
-    Whatever else may be wrong is told by the start itself.
+    Whatever else may be wrong shows when it starts.
     """
     if not faults:
         return
     env = {name: value for name, value in os.environ.items() if name != "STACK"} | {"ENVIRONMENT": "development"}
     command = [*MANAGE, "run_exchange", "--check", f"--faults={faults}"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, errors="replace", check=False)
-    _, refused, why = done.stderr.strip().partition("--faults: ")
+    _, refused, reason = done.stderr.strip().partition("--faults: ")
     if refused:
-        raise StackError(f"EXCHANGE_FAULTS={faults}: {why}")
+        raise StackError(f"EXCHANGE_FAULTS={faults}: {reason}")
 
 
 def welcome(stack: Stack, web: WebAddresses, seconds: float) -> str:
-    """What a newcomer wants to know, and the word that scripts wait for."""
+    """Return what a newcomer wants to know, and the word that scripts wait for."""
     return WELCOME.format(
         web=web.web,
         flower=web.flower,
-        logs=stack.layout.logs,
-        stack_file=stack.layout.stack_file,
+        logs=stack.paths.logs,
+        stack_file=stack.paths.stack_file,
         seconds=seconds,
     )
 
 
 def wait_for_a_signal(stack: Stack) -> None:
-    """The keepers do the work; a signal ends this by raising Stopped."""
+    """Wait while the monitors do the work; a signal ends this by raising StopRequested."""
     while True:
         time.sleep(5)
-        stack.supervisor.catch_up()
+        stack.supervisor.refresh()

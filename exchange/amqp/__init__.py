@@ -2,7 +2,7 @@
 
 from exchange.amqp.connection import ORDERS, REPORTS, LinkDown, Queue, declare
 from exchange.amqp.consumer import Consumer, Delivery
-from exchange.amqp.publisher import WINDOW, Outgoing, Publisher
+from exchange.amqp.publisher import WINDOW, OutboundMessage, Publisher
 
 __all__ = [
     "ORDERS",
@@ -11,7 +11,7 @@ __all__ = [
     "Consumer",
     "Delivery",
     "LinkDown",
-    "Outgoing",
+    "OutboundMessage",
     "Publisher",
     "Queue",
     "declare",

@@ -17,23 +17,25 @@ log = structlog.get_logger(__name__)
 WINDOW = 100
 """Messages of one `publish` call, at most: what a frozen sender may still push out after its lease has ended."""
 
-HEARTBEAT = 5.0
-CONFIRM_TIMEOUT = 5.0
+HEARTBEAT_S = 5.0
+CONFIRM_TIMEOUT_S = 5.0
 _PERSISTENT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutboundMessage:
+    """One message to publish."""
+
     message_id: str
     body: bytes
 
 
 class Publisher:
-    """Publishes persistent JSON messages to one queue and returns when the broker has all of them on disk.
+    """Publishes persistent JSON messages to one queue and returns when RabbitMQ has all of them on disk.
 
     One per process, not for several threads. After a fork the child opens its own connection.
 
-    Nothing but `publish` keeps the connection alive, on purpose: when the process is frozen, the broker's heartbeat
+    Nothing but `publish` keeps the connection alive, on purpose: when the process is frozen, RabbitMQ's heartbeat
     check cuts it off, and what it would push out on waking up reaches nobody. For the same reason a connection that
     was idle for a heartbeat is replaced before it is used. Who may publish only while something holds (a lease) calls
     `connect`, sees whether it does, and publishes with `connected=True`: a connection made later would prove nothing.
@@ -44,31 +46,31 @@ class Publisher:
         url: str,
         queue: Queue = ORDERS,
         *,
-        confirm_timeout: float = CONFIRM_TIMEOUT,
+        confirm_timeout_s: float = CONFIRM_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
         queue_was_missing: Callable[[], None] | None = None,
     ) -> None:
         """`queue_was_missing` is called when the queue has to be created: what was published before is lost with it."""
-        self._connector = Connector(url, heartbeat=HEARTBEAT)
+        self._connector = Connector(url, heartbeat_s=HEARTBEAT_S)
         self._queue = queue
-        self._confirm_timeout = confirm_timeout
+        self._confirm_timeout_s = confirm_timeout_s
         self._clock = clock
         self._queue_was_missing = queue_was_missing or (lambda: None)
         self._connection: amqp.Connection | None = None
         self._channel: amqp.Channel | None = None
         self._pid = os.getpid()
         self._used_at = 0.0
-        self._tag = 0  # of the last message published on this channel; the broker counts the same way
-        self._waiting: set[int] = set()
-        self._refused = ""
+        self._tag = 0  # of the last message published on this channel; RabbitMQ counts the same way
+        self._unconfirmed: set[int] = set()
+        self._refusal = ""
 
     def connect(self) -> None:
-        """Have a connection that was alive a moment ago. Raises LinkDown."""
+        """Make sure of a connection that was alive a moment ago. Raises LinkDown."""
         with self._dropping_what_broke():
             self._ready_channel()
 
-    def publish(self, messages: Sequence[Outgoing], *, connected: bool = False) -> None:
-        """Publish up to `WINDOW` messages in order and wait until the broker has confirmed each.
+    def publish(self, messages: Sequence[OutboundMessage], *, connected: bool = False) -> None:
+        """Publish up to `WINDOW` messages in order and wait until RabbitMQ has confirmed each.
 
         With `connected`, over the connection that `connect` left or not at all. Raises LinkDown when any of them was
         not confirmed in time, refused or not routed: then any part of them may have been sent, and none may be
@@ -85,7 +87,7 @@ class Publisher:
             begin = time.perf_counter()
             for message in messages:
                 self._tag += 1
-                self._waiting.add(self._tag)
+                self._unconfirmed.add(self._tag)
                 channel.basic_publish(
                     amqp.Message(
                         message.body,
@@ -115,7 +117,7 @@ class Publisher:
             connection.collect()
 
     def _drop(self) -> None:
-        """Close without a word: a confirm that comes late must not be taken for one of the next window."""
+        """Drop the connection without a farewell: a late confirm must not be taken for one of the next window."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             connection.collect()
@@ -140,14 +142,14 @@ class Publisher:
         if self._pid != os.getpid():
             self.close()
             self._pid = os.getpid()
-        elif self._clock() - self._used_at >= HEARTBEAT:
+        elif self._clock() - self._used_at >= HEARTBEAT_S:
             self._drop()
         return self._channel or self._open()
 
     def _open(self) -> amqp.Channel:
         self._connection = self._connector.open()
-        # py-amqp would look for a "blocked" notice before each message, and spin if it found half a frame. A blocked
-        # broker does not confirm, and that is noticed.
+        # py-amqp would look for a "blocked" notice before each message, and spin if it found half a frame. A
+        # RabbitMQ that blocks does not confirm, and that is noticed.
         self._connection.client_properties["capabilities"]["connection.blocked"] = False
         if is_missing(self._connection, self._queue):
             self._queue_was_missing()  # before it is made: if this fails, it is missing the next time, too
@@ -159,39 +161,39 @@ class Publisher:
         events["basic_ack"].add(self._on_ack)
         events["basic_nack"].add(self._on_nack)
         events["basic_return"].add(self._on_return)
-        self._tag, self._refused = 0, ""
-        self._waiting.clear()
+        self._tag, self._refusal = 0, ""
+        self._unconfirmed.clear()
         self._channel = channel
         return channel
 
     def _wait_for_confirms(self, connection: amqp.Connection) -> None:
-        deadline = self._clock() + self._confirm_timeout
-        while self._waiting:
-            if self._refused:
-                raise LinkDown(self._refused)
+        deadline = self._clock() + self._confirm_timeout_s
+        while self._unconfirmed:
+            if self._refusal:
+                raise LinkDown(self._refusal)
             remaining = deadline - self._clock()
             if remaining <= 0:
-                raise LinkDown(f"{len(self._waiting)} messages not confirmed in {self._confirm_timeout} s")
+                raise LinkDown(f"{len(self._unconfirmed)} messages not confirmed in {self._confirm_timeout_s} s")
             try:
                 connection.drain_events(timeout=remaining)
             except TimeoutError:
                 continue
-        if self._refused:
-            raise LinkDown(self._refused)
+        if self._refusal:
+            raise LinkDown(self._refusal)
 
     # py-amqp's own confirms look at the method only, not at the tag: after a timeout the late confirm of one message
     # would pass for the next one's. So the tags are counted here.
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:
         if multiple:
-            self._waiting = {tag for tag in self._waiting if tag > delivery_tag}
+            self._unconfirmed = {tag for tag in self._unconfirmed if tag > delivery_tag}
         else:
-            self._waiting.discard(delivery_tag)
+            self._unconfirmed.discard(delivery_tag)
 
     def _on_nack(self, delivery_tag: int, multiple: bool) -> None:
-        self._refused = f"the broker refused message {delivery_tag} of the queue {self._queue.name}"
+        self._refusal = f"RabbitMQ refused message {delivery_tag} of the queue {self._queue.name}"
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: amqp.Message) -> None:
         # An unroutable message is returned and then confirmed as if all were well. The queue is gone: the next
         # connection declares it anew.
-        self._refused = f"the queue {self._queue.name} is not there"
+        self._refusal = f"the queue {self._queue.name} is not there"

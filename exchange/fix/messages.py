@@ -1,15 +1,15 @@
 """The messages between broker and exchange, FIX 5.0 SP2 in JSON: bodies to send, and reports strictly parsed.
 
-Pure Python. Field names and codes are FIX's own (fiximate.fixtrading.org); `exchange.fix.wire` is how they travel.
+Pure Python. `exchange.fix.codes` has the codes of their fields, `exchange.fix.wire` is how they travel.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import ClassVar, TypedDict, Unpack
 
-from brokerage.money import ZERO, plain
+from brokerage.money import plain
+from exchange.fix.codes import SIDE_NAMES, ExecType, MsgType, OrdType, Side, TimeInForce
 from exchange.fix.wire import (
     Envelope,
     MalformedMessage,
@@ -26,10 +26,8 @@ from exchange.fix.wire import (
 
 __all__ = [
     "CancelReject",
-    "ExecType",
     "ExecutionReport",
     "MalformedMessage",
-    "MsgType",
     "Terms",
     "encode",
     "new_order_single",
@@ -40,42 +38,8 @@ __all__ = [
 ]
 
 
-class MsgType(StrEnum):
-    NEW_ORDER_SINGLE = "D"
-    ORDER_CANCEL_REPLACE_REQUEST = "G"
-    ORDER_CANCEL_REQUEST = "F"
-    ORDER_STATUS_REQUEST = "H"
-    EXECUTION_REPORT = "8"
-    ORDER_CANCEL_REJECT = "9"
-
-
-class ExecType(StrEnum):
-    NEW = "0"
-    DONE_FOR_DAY = "3"
-    CANCELED = "4"
-    REPLACED = "5"
-    PENDING_CANCEL = "6"
-    REJECTED = "8"
-    SUSPENDED = "9"
-    PENDING_NEW = "A"
-    EXPIRED = "C"
-    RESTATED = "D"
-    PENDING_REPLACE = "E"
-    TRADE = "F"
-    TRADE_CORRECT = "G"
-    TRADE_CANCEL = "H"
-    ORDER_STATUS = "I"
-
-
-SIDES = {"BUY": "1", "SELL": "2"}
-TIMES_IN_FORCE = {"DAY": "0", "GTC": "1", "IOC": "3", "FOK": "4"}
-LIMIT = "2"
-SIDE_NAMES = {code: name for name, code in SIDES.items()}
-TIME_IN_FORCE_NAMES = {code: name for name, code in TIMES_IN_FORCE.items()}
-
-
 class Terms(TypedDict):
-    """An order in our words. Ids may be anything whose `str` is the id."""
+    """An order: side and time in force by name, the quantity in whole shares, ids as `str` writes them."""
 
     cl_ord_id: object
     account: object
@@ -89,23 +53,23 @@ class Terms(TypedDict):
 
 
 def new_order_single(**terms: Unpack[Terms]) -> dict[str, str]:
-    """The body of a `D`."""
+    """Return the body of a `D`."""
     return {
         "ClOrdID": str(terms["cl_ord_id"]),
         "Account": str(terms["account"]),
         "Symbol": terms["symbol"],
-        "Side": SIDES[terms["side"]],
+        "Side": Side[terms["side"]],
         "OrderQty": str(terms["quantity"]),
-        "OrdType": LIMIT,
+        "OrdType": OrdType.LIMIT,
         "Price": plain(terms["price"]),
-        "TimeInForce": TIMES_IN_FORCE[terms["time_in_force"]],
+        "TimeInForce": TimeInForce[terms["time_in_force"]],
         "TransactTime": timestamp(terms["transact_time"]),
         "SecondaryClOrdID": str(terms["trade_id"]),
     }
 
 
 def order_cancel_replace_request(*, orig_cl_ord_id: object, **terms: Unpack[Terms]) -> dict[str, str]:
-    """The body of a `G`: the full wished terms, as `new_order_single`, and which request of the chain they replace."""
+    """Return the body of a `G`: the full terms asked for, and which request of the chain they replace."""
     return {"OrigClOrdID": str(orig_cl_ord_id)} | new_order_single(**terms)
 
 
@@ -119,12 +83,12 @@ def order_cancel_request(
     transact_time: datetime,
     trade_id: object,
 ) -> dict[str, str]:
-    """The body of an `F`: cancel what is left."""
+    """Return the body of an `F`, which cancels what is left of an order."""
     return {
         "ClOrdID": str(cl_ord_id),
         "OrigClOrdID": str(orig_cl_ord_id),
         "Symbol": symbol,
-        "Side": SIDES[side],
+        "Side": Side[side],
         "OrderQty": str(quantity),
         "TransactTime": timestamp(transact_time),
         "SecondaryClOrdID": str(trade_id),
@@ -134,19 +98,19 @@ def order_cancel_request(
 def order_status_request(
     *, ord_status_req_id: object, cl_ord_id: object, symbol: str, side: str, trade_id: object
 ) -> dict[str, str]:
-    """The body of an `H`: what do you know of this order? `ord_status_req_id` is fresh for each asking."""
+    """Return the body of an `H`, which asks how an order stands. `ord_status_req_id` is fresh for each request."""
     return {
         "OrdStatusReqID": str(ord_status_req_id),
         "ClOrdID": str(cl_ord_id),
         "Symbol": symbol,
-        "Side": SIDES[side],
+        "Side": Side[side],
         "SecondaryClOrdID": str(trade_id),
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionReport:
-    """An `8`. Quantities are whole shares; `trade_ref` is SecondaryClOrdID; `body` is all that was sent."""
+    """An `8`. Quantities are whole shares; `trade_ref` is SecondaryClOrdID; `body` is everything that was sent."""
 
     msg_type: ClassVar[MsgType] = MsgType.EXECUTION_REPORT
 
@@ -173,11 +137,6 @@ class ExecutionReport:
     transact_time: datetime | None
     poss_resend: bool
     body: dict[str, str]
-
-    @property
-    def fill(self) -> tuple[int, Decimal]:
-        """Quantity and price of what was executed; `parse` refuses a fill without them."""
-        return self.last_qty or 0, self.last_px or ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,18 +175,16 @@ def parse(raw: bytes) -> ExecutionReport | CancelReject:
 
 
 _MSG_TYPES = frozenset(MsgType)
-_EXEC_TYPES = frozenset(ExecType)
+_EXEC_TYPES = {exec_type.value: exec_type for exec_type in ExecType}
 _FILLS = (ExecType.TRADE, ExecType.TRADE_CORRECT)
 _REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
 
-def _exec_type(value: str | None) -> ExecType | None:
-    return ExecType(value) if value in _EXEC_TYPES else None
-
-
 def _execution_report(envelope: Envelope) -> ExecutionReport:
     body = envelope.body
-    exec_type = required(body, "ExecType", _exec_type)
+    exec_type = _EXEC_TYPES.get(required(body, "ExecType", identifier))
+    if exec_type is None:
+        raise MalformedMessage(f"ExecType cannot be read: {body['ExecType'][:60]!r}")
     report = ExecutionReport(
         exec_id=required(body, "ExecID", identifier),
         exec_type=exec_type,

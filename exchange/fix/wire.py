@@ -1,7 +1,7 @@
-"""How a FIX message travels: JSON bytes with a Header and a Body, and how its fields are read. Pure Python.
+"""The wire format of FIX messages: JSON bytes with a Header and a Body, and readers of their fields. Pure Python.
 
-Field readers return None for what is absent or cannot be read. Who cannot go on without a field asks with
-`required`, and the message is malformed; any other field that cannot be read is kept in the body and counts as absent.
+Field readers return None for what is absent or cannot be read. A field without which the message cannot be applied is
+read through `required`; any other that cannot be read stays in the body and counts as absent.
 """
 
 import json
@@ -42,18 +42,21 @@ class MalformedMessage(ValueError):  # noqa: N818  (it names what came, not what
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
+    """A message whose fields are still to be read."""
+
     msg_type: str
     poss_resend: bool
     body: dict[str, str]
 
 
 def encode(msg_type: str, body: dict[str, str], *, sending_time: datetime, poss_resend: bool = False) -> bytes:
-    """Return the bytes of one message of ours. Sent again, the body is the same; SendingTime and PossResend differ."""
-    return enclose(msg_type, body_text(body), sending_time=sending_time, poss_resend=poss_resend)
+    """Return the bytes of one message of ours. A resend has the same Body, another SendingTime, and PossResend Y."""
+    text = json.dumps(body, separators=(",", ":"))
+    return enclose(msg_type, text, sending_time=sending_time, poss_resend=poss_resend)
 
 
 def body_text(body: dict[str, str]) -> str:
-    """The Body as JSON, to be kept and enclosed later."""
+    """Return the Body as JSON, to be stored and enclosed later."""
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -109,7 +112,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _strings(content: dict[str, Any], part: str, escaped: bool) -> dict[str, str]:
-    """The Header or the Body, with what no database stores as text (NUL, lone surrogates) replaced."""
+    """Return the Header or the Body, with what no database stores as text (NUL, lone surrogates) replaced."""
     fields = content.get(part)
     if not isinstance(fields, dict):
         raise MalformedMessage(f"no {part} that is an object")
@@ -134,30 +137,30 @@ def required(body: dict[str, str], name: str, read: Callable[[str | None], T | N
 
 
 def identifier(value: str | None) -> str | None:
-    """An id of 1 to 128 characters."""
+    """Read an id of 1 to 128 characters."""
     return value if value and len(value) <= MAX_ID and _REPLACEMENT not in value else None
 
 
 def whole(value: str | None) -> int | None:
-    """A whole number from 0 that fits BIGINT. `10.00` is ten: FIX writes quantities as decimals."""
+    """Read a whole number from 0 that fits BIGINT. `10.00` is ten: FIX writes quantities as decimals."""
     match = _WHOLE.fullmatch(value) if value and len(value) <= 64 else None
     number = int(match[1]) if match else None
     return number if number is not None and number <= MAX_WHOLE else None
 
 
 def quantity(value: str | None) -> int | None:
-    """A whole number above 0."""
+    """Read a whole number above 0."""
     return whole(value) or None
 
 
 def price(value: str | None) -> Decimal | None:
-    """A decimal from 0 that fits NUMERIC(24,8): no sign, no exponent, no NaN."""
+    """Read a decimal from 0 that fits NUMERIC(24,8): no sign, no exponent, no NaN."""
     match = _DECIMAL.fullmatch(value) if value and len(value) <= 64 else None
     return Decimal(f"{match[1]}.{match[2] or '0'}") if match else None
 
 
 def utc_time(value: str | None) -> datetime | None:
-    """A UTC time `YYYYMMDD-HH:MM:SS[.fraction]`, to the microsecond."""
+    """Read a UTC time `YYYYMMDD-HH:MM:SS[.fraction]`, to the microsecond."""
     match = _TIME.fullmatch(value) if value else None
     if match is None:
         return None
@@ -171,7 +174,7 @@ def utc_time(value: str | None) -> datetime | None:
 
 @lru_cache(maxsize=64)  # one batch, one moment
 def timestamp(moment: datetime) -> str:
-    """A time as FIX writes it, in UTC, to the microsecond. Raises ValueError for a time without a zone."""
+    """Return a time as FIX writes it, in UTC, to the microsecond. Raises ValueError for a time without a zone."""
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone: {moment!r}")
     return moment.astimezone(UTC).strftime("%Y%m%d-%H:%M:%S.%f")

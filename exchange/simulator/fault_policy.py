@@ -1,65 +1,74 @@
-"""Where a script or a fault has a say in how a request is answered."""
+"""Decides, by script or by fault, that a request is not answered as the rules alone would have it."""
 
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from exchange.fix.codes import CxlRejReason, OrdRejReason
 from exchange.simulator.faults import Action, Fault, Faults
-from exchange.simulator.instruments import Share
+from exchange.simulator.instruments import Instrument
 from exchange.simulator.orders import ClientOrder
-from exchange.simulator.rules import OTHER, TOO_LATE
-from exchange.simulator.scheduled_events import Events
+from exchange.simulator.scheduled_events import ScheduledEvents
 from exchange.simulator.scripts import Script
-from exchange.simulator.timers import Agenda
-from exchange.simulator.venue import Floor
-
-Refusal = tuple[str, str] | None
-"""A FIX code and a sentence, as in rules.py."""
+from exchange.simulator.timers import Timers
+from exchange.simulator.validation import Rejection
+from exchange.simulator.venue import Venue
 
 
-class Contrary:
-    """What it does to orders belongs inside the journal's transaction. Chance goes by the number of the next report."""
+class FaultPolicy:
+    """Must be called inside the journal's transaction. Faults are drawn for the number of the next report."""
 
     def __init__(
-        self, agenda: Agenda, floor: Floor, events: Events, shares: Mapping[str, Share], faults: Faults
+        self,
+        timers: Timers,
+        venue: Venue,
+        events: ScheduledEvents,
+        instruments: Mapping[str, Instrument],
+        faults: Faults,
     ) -> None:
-        self._agenda = agenda
-        self._floor = floor
+        self._timers = timers
+        self._venue = venue
         self._events = events
-        self._shares = shares
+        self._instruments = instruments
         self._faults = faults
 
-    def share(self, symbol: str) -> Share | None:
-        """The share as it stands: listed, perhaps halted by the firm, or for a while by chance."""
-        share = self._shares.get(symbol)
-        if share and self._agenda.is_halted(symbol):
-            return dataclasses.replace(share, halted=True)
-        return share
+    def instrument(self, symbol: str) -> Instrument | None:
+        """Return the instrument as it is now: halted if the firm says so, or while a fault halts it."""
+        instrument = self._instruments.get(symbol)
+        if instrument and self._timers.is_halted(symbol):
+            return dataclasses.replace(instrument, halted=True)
+        return instrument
 
-    def perhaps_halt(self, symbol: str, now: datetime) -> None:
-        if self._hits(Fault.HALTS):
-            seconds = self._faults.between(Fault.HALTS, self._floor.reports + 1, 1.0, 3.0)
-            self._agenda.plan(Action.RESUME, symbol, now=now, seconds=seconds)
+    def maybe_halt(self, symbol: str, now: datetime) -> None:
+        """Halt the instrument for one to three seconds, if the fault strikes."""
+        if self._strikes(Fault.HALTS):
+            seconds = self._faults.between(Fault.HALTS, self._venue.reports + 1, 1.0, 3.0)
+            self._timers.schedule(Action.RESUME, symbol, now=now, seconds=seconds)
 
-    def says_pending(self, order: ClientOrder) -> bool:
-        return self._floor.script(order) is Script.PENDING_FIRST or self._hits(Fault.PENDINGS)
+    def sends_pending(self, order: ClientOrder) -> bool:
+        """Tell whether a Pending report goes before the answer to a request about `order`."""
+        return self._venue.script(order) is Script.PENDING_FIRST or self._strikes(Fault.PENDINGS)
 
-    def refuse_order(self, order: ClientOrder) -> Refusal:
-        return (OTHER, "refused by its script") if self._floor.script(order) is Script.REFUSED else None
+    def reject_order(self, order: ClientOrder) -> Rejection[OrdRejReason] | None:
+        """Return why a good order is rejected all the same, or None."""
+        if self._venue.script(order) is Script.REFUSED:
+            return Rejection(OrdRejReason.OTHER, "refused by its script")
+        return None
 
-    def refuse_cancel(self, order: ClientOrder, now: datetime) -> Refusal:
-        """By script a fill was faster than the cancellation, and comes first."""
-        if self._floor.script(order) is Script.CANCEL_TOO_LATE and not order.sleeps:
-            self._events.fill_the_rest(order, now)
-            return TOO_LATE, "filled meanwhile"
-        return (OTHER, "not now") if self._hits(Fault.CANCELS_REFUSED) else None
+    def reject_cancel(self, order: ClientOrder, now: datetime) -> Rejection[CxlRejReason] | None:
+        """Return why a good cancellation is rejected all the same; by script the fill that was faster comes first."""
+        if self._venue.script(order) is Script.CANCEL_TOO_LATE and not order.sleeps:
+            self._events.fill_remaining(order, now)
+            return Rejection(CxlRejReason.TOO_LATE_TO_CANCEL, "filled meanwhile")
+        return Rejection(CxlRejReason.OTHER, "not now") if self._strikes(Fault.CANCELS_REFUSED) else None
 
-    def refuse_amend(self, order: ClientOrder, wished: Decimal | None) -> Refusal:
-        by_wish = self._floor.script_at(order.symbol, wished) is Script.REFUSED
-        if by_wish or self._floor.script(order) is Script.AMEND_REFUSED:
-            return OTHER, "refused by its script"
-        return (OTHER, "not now") if self._hits(Fault.AMENDS_REFUSED) else None
+    def reject_amend(self, order: ClientOrder, price: Decimal | None) -> Rejection[CxlRejReason] | None:
+        """Return why a good amendment to `price` is rejected all the same, or None."""
+        by_new_price = self._venue.script_at(order.symbol, price) is Script.REFUSED
+        if by_new_price or self._venue.script(order) is Script.AMEND_REFUSED:
+            return Rejection(CxlRejReason.OTHER, "refused by its script")
+        return Rejection(CxlRejReason.OTHER, "not now") if self._strikes(Fault.AMENDS_REFUSED) else None
 
-    def _hits(self, fault: Fault) -> bool:
-        return self._faults.hits(fault, self._floor.reports + 1)
+    def _strikes(self, fault: Fault) -> bool:
+        return self._faults.strikes(fault, self._venue.reports + 1)

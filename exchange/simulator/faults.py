@@ -1,4 +1,4 @@
-"""Whatever an exchange and the way to it do to a broker, each at a rate of its own. Pure Python.
+"""The faults of an exchange and of the way to it, each at a rate of its own. Pure Python.
 
 Every decision is a function of the seed, the fault and the number of the report (in the journal) that it is about:
 nothing is remembered, so a retry and a new start decide the same.
@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exchange.fix.messages import ExecType
+from exchange.fix.codes import ExecType
 
 
 class Fault(StrEnum):
+    """What may go wrong, by the name that `--faults` takes; docs/exchange.md describes each."""
+
     # How a report goes out
     ACKS_LATE = "acks_late"
     FILLS_FIRST = "fills_first"
@@ -26,7 +28,7 @@ class Fault(StrEnum):
     AMENDS_REFUSED = "amends_refused"
     CANCELS_REFUSED = "cancels_refused"
     HALTS = "halts"
-    # What nobody asked for
+    # What the exchange does unsolicited
     BUSTS = "busts"
     CORRECTIONS = "corrections"
     SUSPENSIONS = "suspensions"
@@ -49,10 +51,10 @@ class Action(StrEnum):
     EXPIRE = "EXPIRE"
     DONE_FOR_DAY = "DONE_FOR_DAY"
     RESUME = "RESUME"
-    """Let a halted share trade again."""
+    """Let a halted instrument trade again."""
 
 
-UNASKED = {
+UNSOLICITED = {
     ExecType.NEW: {
         Fault.SUSPENSIONS: Action.SUSPEND,
         Fault.RESTATEMENTS: Action.RESTATE,
@@ -62,20 +64,20 @@ UNASKED = {
     },
     ExecType.TRADE: {Fault.BUSTS: Action.BUST, Fault.CORRECTIONS: Action.CORRECT},
 }
-"""What may come of a report, by its ExecType. A corrected execution may be busted or corrected in its turn."""
-UNASKED[ExecType.TRADE_CORRECT] = UNASKED[ExecType.TRADE]
+"""What may follow a report, by its ExecType. A corrected execution may be busted or corrected in its turn."""
+UNSOLICITED[ExecType.TRADE_CORRECT] = UNSOLICITED[ExecType.TRADE]
 
 
 @dataclass(frozen=True)
 class Faults:
-    """`rates`: of each fault, from 0 (never, as all that are not named) to 1 (always)."""
+    """The rate of each fault, from 0 (never, as all that are not named) to 1 (always), and the seed of the draws."""
 
     rates: Mapping[Fault, float] = field(default_factory=dict)
     seed: int = 1
 
     @classmethod
     def parse(cls, text: str, *, seed: int) -> "Faults":
-        """Read `name=rate,name=rate`. Raises ValueError with a sentence for people."""
+        """Read `name=rate,name=rate`. Raises ValueError with a message for people."""
         rates = {}
         for item in filter(None, (part.strip() for part in text.split(","))):
             name, _, rate = item.partition("=")
@@ -92,22 +94,22 @@ class Faults:
     def __bool__(self) -> bool:
         return any(self.rates.values())
 
-    def hits(self, fault: Fault, number: int) -> bool:
-        """Tell whether the report with this number meets the fault."""
+    def strikes(self, fault: Fault, number: int) -> bool:
+        """Tell whether the fault strikes the report with this number."""
         rate = self.rates.get(fault, 0.0)
-        return rate > 0 and self._dice(fault, number).random() < rate
+        return rate > 0 and self._random(fault, number).random() < rate
 
     def between(self, fault: Fault, number: int, low: float, high: float) -> float:
-        """A number from `low` to `high` that belongs to this meeting of report and fault."""
-        return self._dice(f"{fault} how much", number).uniform(low, high)
+        """Return the number from `low` to `high` that belongs to this report and this fault."""
+        return self._random(f"{fault} how much", number).uniform(low, high)
 
-    def unasked(self, exec_type: str, number: int) -> Iterator[tuple[Action, float]]:
-        """What comes of a report, and after how many seconds."""
-        for fault, action in UNASKED.get(ExecType(exec_type), {}).items() if self else ():
-            if self.hits(fault, number):
+    def unsolicited(self, exec_type: str, number: int) -> Iterator[tuple[Action, float]]:
+        """Yield what follows a report, each with the seconds until then."""
+        for fault, action in UNSOLICITED.get(ExecType(exec_type), {}).items() if self else ():
+            if self.strikes(fault, number):
                 yield action, self.between(fault, number, 0.2, 2.0)
 
-    def _dice(self, *names: object) -> random.Random:
+    def _random(self, *names: object) -> random.Random:
         return random.Random(f"{self.seed}/{'/'.join(map(str, names))}")  # noqa: S311  (no secret)
 
 

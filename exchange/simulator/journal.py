@@ -1,4 +1,4 @@
-"""The exchange's memory: a SQLite file in which each batch of requests and all that follows from it is one commit."""
+"""The exchange's journal: a SQLite file in which each batch of requests and all that follows from it is one commit."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from exchange.fix.wire import body_text
 from exchange.simulator.orders import ClientOrder
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS journal (born TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     number INTEGER PRIMARY KEY, cl_ord_id TEXT NOT NULL UNIQUE, chain TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS requests_chain ON requests (chain, number);
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     number INTEGER PRIMARY KEY, report INTEGER REFERENCES reports, status TEXT, ord_status_req_id TEXT,
     poss_resend INTEGER NOT NULL, CHECK ((report IS NULL) <> (status IS NULL)));
 CREATE INDEX IF NOT EXISTS outbox_answers ON outbox (ord_status_req_id) WHERE ord_status_req_id IS NOT NULL;
-CREATE TABLE IF NOT EXISTS set_aside (
+CREATE TABLE IF NOT EXISTS quarantine (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, detail TEXT NOT NULL, body BLOB NOT NULL);
 DROP VIEW IF EXISTS executions;
 CREATE VIEW executions AS SELECT
@@ -55,8 +55,8 @@ class JournalInUse(RuntimeError):  # noqa: N818  (a state of the file)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A message that must still go out."""
+class OutboxMessage:
+    """A message that has yet to be published, with its place in the outbox."""
 
     number: int
     msg_type: str
@@ -69,8 +69,8 @@ class Waiting:
 class Journal:
     """Opens or creates the journal at `path`; raises JournalInUse while another process has it open.
 
-    What is asked and written belongs inside `transaction`. A report is written together with its place in the outbox,
-    and leaves that only when it was published: a process that dies in between sends it again, marked as such.
+    Reads and writes belong inside `transaction`. A report is written together with its place in the outbox, and leaves
+    the outbox only when it was published: a process that dies in between sends it again, marked as such.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +81,7 @@ class Journal:
         except BlockingIOError:
             self._lock.close()
             raise JournalInUse(f"{path} is in use by another exchange process") from None
-        # Transactions begin and end where it is written. The agenda keeps its tables in the same file.
+        # No implicit transactions: they begin and end where it is written. Timers has its tables in the same file.
         self.db = self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -90,7 +90,7 @@ class Journal:
         with self.transaction():
             if not self._db.execute("SELECT 1 FROM journal").fetchone():
                 self._db.execute("INSERT INTO journal VALUES (?)", (secrets.token_hex(5),))
-        self.born: str = self._db.execute("SELECT born FROM journal").fetchone()[0]
+        self.id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
         """A part of every id given out: a new journal never repeats the ids of a lost one."""
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it is on disk at the end, or none of it."""
+        """Commit everything to disk at the end, or roll all of it back."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -109,20 +109,20 @@ class Journal:
                 self._db.execute("ROLLBACK")
             raise
 
-    def note_request(self, *, cl_ord_id: str, chain: str, body: bytes) -> bool:
-        """Write down that a request came; False when it was known already."""
+    def add_request(self, *, cl_ord_id: str, chain: str, body: bytes) -> bool:
+        """Record that a request came; False when its ClOrdID was known already."""
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO requests (cl_ord_id, chain, body) VALUES (?, ?, ?)", (cl_ord_id, chain, body)
         )
         return cursor.rowcount == 1
 
     def chain_of(self, cl_ord_id: str | None) -> str | None:
-        """The chain that a known request belongs to."""
+        """Return the chain that a known request belongs to."""
         row = self._db.execute("SELECT chain FROM requests WHERE cl_ord_id = ?", (cl_ord_id,)).fetchone()
         return row[0] if row else None
 
     def latest_request(self, chain: str) -> str:
-        """The ClOrdID of the chain's request that came last."""
+        """Return the ClOrdID of the chain's request that came last."""
         query = "SELECT cl_ord_id FROM requests WHERE chain = ? ORDER BY number DESC LIMIT 1"
         latest: str = self._db.execute(query, (chain,)).fetchone()[0]
         return latest
@@ -132,33 +132,34 @@ class Journal:
         self._db.executemany(_SAVE, map(_row, orders))
 
     def order(self, key: str) -> ClientOrder | None:
+        """Return the order with this key, open or not."""
         row = self._db.execute("SELECT * FROM orders WHERE key = ?", (key,)).fetchone()
         return _order(row) if row else None
 
     def open_orders(self) -> Iterator[ClientOrder]:
-        """The orders that rest in a book, in the order of their priority."""
+        """Yield the orders that rest in a book, in the order of their priority."""
         query = "SELECT * FROM orders WHERE ended = '' AND filled < quantity ORDER BY priority"
         return map(_order, self._db.execute(query))
 
     def counters(self) -> tuple[int, int]:
-        """The highest number of a report, and the highest priority, given out so far."""
+        """Return the highest number of a report, and the highest priority, given out so far."""
         reports, priority = self._db.execute(
             "SELECT (SELECT coalesce(max(number), 0) FROM reports), (SELECT coalesce(max(priority), 0) FROM orders)"
         ).fetchone()
         return reports, priority
 
-    def keep_report(self, *, number: int, chain: str, msg_type: str, message_id: str, body: dict[str, str]) -> None:
-        """Keep a report for ever."""
+    def add_report(self, *, number: int, chain: str, msg_type: str, message_id: str, body: dict[str, str]) -> None:
+        """Add a report; it stays for ever."""
         self._db.execute(
             "INSERT INTO reports VALUES (?, ?, ?, ?, ?)", (number, chain, msg_type, message_id, body_text(body))
         )
 
-    def line_up(self, report: int) -> None:
-        """Let a report go out behind all that waits."""
+    def enqueue(self, report: int) -> None:
+        """Put a report at the end of the outbox."""
         self._db.execute("INSERT INTO outbox (report, poss_resend) VALUES (?, 0)", (report,))
 
     def version(self, report: int) -> dict[str, str] | None:
-        """The execution that this report told of; None when it was corrected or busted since."""
+        """Return the body of this execution; None when it was corrected or busted since."""
         query = (
             "SELECT body FROM reports version WHERE number = ? AND NOT EXISTS (SELECT 1 FROM reports later"
             " WHERE later.chain = version.chain AND later.body ->> '$.ExecRefID' = version.body ->> '$.ExecID')"
@@ -167,13 +168,13 @@ class Journal:
         body: dict[str, str] | None = json.loads(row[0]) if row else None
         return body
 
-    def is_answering(self, ord_status_req_id: str) -> bool:
-        """Tell whether the answer to this asking still waits to go out."""
+    def has_status(self, ord_status_req_id: str) -> bool:
+        """Tell whether the answer to this status request is still in the outbox."""
         query = "SELECT 1 FROM outbox WHERE ord_status_req_id = ?"
         return self._db.execute(query, (ord_status_req_id,)).fetchone() is not None
 
-    def answer(self, *, chain: str | None, body: dict[str, str], ord_status_req_id: str | None) -> None:
-        """Line up all reports of the chain again, in their first order, and then the status `body`."""
+    def enqueue_status(self, *, chain: str | None, body: dict[str, str], ord_status_req_id: str | None) -> None:
+        """Put all reports of the chain into the outbox again, in their first order, and then the status `body`."""
         if chain is not None:
             self._db.execute(
                 "INSERT INTO outbox (report, poss_resend)"
@@ -185,28 +186,29 @@ class Journal:
             (body_text(body), ord_status_req_id),
         )
 
-    def waiting(self, limit: int) -> list[Waiting]:
-        """The next messages to publish."""
+    def unpublished(self, limit: int) -> list[OutboxMessage]:
+        """Return the next messages to publish."""
         query = (
             "SELECT o.number, coalesce(msg_type, '8'), coalesce(message_id, '0'), coalesce(body, status), poss_resend"
             " FROM outbox o LEFT JOIN reports r ON r.number = o.report ORDER BY o.number LIMIT ?"
         )
-        return [Waiting(*row) for row in self._db.execute(query, (limit,))]
+        return [OutboxMessage(*row) for row in self._db.execute(query, (limit,))]
 
-    def published(self, up_to: int) -> None:
+    def mark_published(self, up_to: int) -> None:
+        """Remove the messages up to this number from the outbox."""
         self._db.execute("DELETE FROM outbox WHERE number <= ?", (up_to,))
 
-    def doubt(self) -> None:
-        """Whatever still waits may have gone out already: it will say so."""
+    def mark_possibly_sent(self) -> None:
+        """Mark all of the outbox PossResend: any of it may have gone out already."""
         self._db.execute("UPDATE outbox SET poss_resend = 1 WHERE poss_resend = 0")
 
-    def set_aside(self, *, body: bytes, detail: str, now: datetime) -> None:
-        """Keep a message that nobody can answer."""
-        self._db.execute("INSERT INTO set_aside (at, detail, body) VALUES (?, ?, ?)", (now.isoformat(), detail, body))
+    def quarantine(self, *, body: bytes, detail: str, now: datetime) -> None:
+        """Store a message that cannot be answered."""
+        self._db.execute("INSERT INTO quarantine (at, detail, body) VALUES (?, ?, ?)", (now.isoformat(), detail, body))
 
 
 def _row(order: ClientOrder) -> tuple[str | int | None, ...]:
-    """The columns of the table, in their order."""
+    """Return the columns of the table, in their order."""
     return (
         order.key,
         order.order_id,

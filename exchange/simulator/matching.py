@@ -15,12 +15,12 @@ GTC = "GTC"
 IOC = "IOC"
 FOK = "FOK"
 RESTING = (DAY, GTC)
-"""What waits in the book for the other side. IOC takes what is there now; FOK all of it, or nothing."""
+"""The times in force that wait in the book. IOC takes what is there now; FOK takes all of its quantity, or nothing."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Order:
-    """A limit order, as the book sees it. `key` is unique in its book; quantities are whole shares."""
+    """A limit order as the book sees it. `key` is unique in its book; quantities are whole shares."""
 
     key: str
     side: str
@@ -37,7 +37,7 @@ class Order:
 
     @property
     def rank(self) -> Decimal:
-        """Where its price stands on its side of the book: smaller is better."""
+        """Return the place of its price on its side of the book: smaller is better."""
         return -self.price if self.side == BUY else self.price
 
     def accepts(self, price: Decimal) -> bool:
@@ -47,7 +47,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One trade between two orders, with what each had filled right after it."""
+    """One trade between two orders, with the quantity that each had filled right after it."""
 
     resting: Order
     incoming: Order
@@ -58,7 +58,7 @@ class Fill:
 
 
 class Book:
-    """The resting orders of one share."""
+    """The resting orders of one instrument."""
 
     def __init__(self) -> None:
         # By side: the ranks in order, and at each rank the orders in the order of their arrival.
@@ -67,11 +67,11 @@ class Book:
         self._orders: dict[str, Order] = {}
 
     def get(self, key: str) -> Order | None:
-        """The resting order with this key."""
+        """Return the resting order with this key."""
         return self._orders.get(key)
 
     def orders(self, side: str) -> Iterator[Order]:
-        """All resting orders of one side, best first."""
+        """Yield all resting orders of one side, best first."""
         for rank in self._ranks[side]:
             yield from self._levels[side][rank].values()
 
@@ -118,7 +118,7 @@ class Book:
         return self.submit(order) if order.remaining else []
 
     def _counterparties(self, order: Order) -> Iterator[Order]:
-        """The resting orders that `order` may trade with, in the order in which it does."""
+        """Yield the resting orders that `order` may trade with, in the order in which it does."""
         for resting in self.orders(SELL if order.side == BUY else BUY):
             if not order.accepts(resting.price):
                 return
@@ -126,7 +126,7 @@ class Book:
                 yield resting
 
     def _available(self, order: Order) -> int:
-        """How much of `order` could trade now, as far as it matters."""
+        """Return how much of `order` could trade now; no more than its remaining quantity is counted up."""
         available = 0
         for resting in self._counterparties(order):
             available += resting.remaining

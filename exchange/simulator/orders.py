@@ -1,27 +1,22 @@
-"""An order as the exchange keeps it, and the bodies of the reports about it."""
+"""An order as the exchange stores it, and the bodies of the reports about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from brokerage.money import plain
-from exchange.fix.messages import SIDES, ExecType
+from exchange.fix.codes import CxlRejReason, CxlRejResponseTo, ExecType, OrdRejReason, OrdStatus, Side
 from exchange.fix.wire import timestamp
 from exchange.simulator.matching import GTC, Order
 from exchange.simulator.requests import Request
 
-# OrdStatus (39), of an order that does not work
 OPEN = ""
-DONE_FOR_DAY = "3"
-CANCELED = "4"
-REJECTED = "8"
-SUSPENDED = "9"
-EXPIRED = "C"
+"""`ClientOrder.ended` of an order that works."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class ClientOrder(Order):
-    """A member's order. `key` names its chain of requests: SecondaryClOrdID, or the first ClOrdID without one."""
+    """A client's order. `key` names its chain of requests: SecondaryClOrdID, or the first ClOrdID without one."""
 
     order_id: str
     cl_ord_id: str
@@ -37,26 +32,30 @@ class ClientOrder(Order):
 
     @property
     def sleeps(self) -> bool:
-        """It keeps what is left of it, until it is restated."""
-        return self.ended == SUSPENDED or (self.ended == DONE_FOR_DAY and self.time_in_force == GTC)
+        """Tell whether it is suspended or done for the day, and goes on when it is restated."""
+        return self.ended == OrdStatus.SUSPENDED or (self.ended == OrdStatus.DONE_FOR_DAY and self.time_in_force == GTC)
 
     @property
     def is_over(self) -> bool:
-        """It ended with something left, for ever."""
+        """Tell whether it ended for ever, with something left."""
         return bool(self.ended) and not self.sleeps
 
     def status(self, filled: int) -> str:
-        """OrdStatus when `filled` shares had been filled."""
+        """Return the OrdStatus when `filled` shares had been filled."""
         if self.ended:
             return self.ended
-        return "2" if filled >= self.quantity else "1" if filled else "0"
+        if filled >= self.quantity:
+            return OrdStatus.FILLED
+        return OrdStatus.PARTIALLY_FILLED if filled else OrdStatus.NEW
 
     @property
     def ord_status(self) -> str:
+        """Return the OrdStatus now."""
         return self.status(self.filled)
 
     @property
     def is_filled(self) -> bool:
+        """Tell whether all of it is filled."""
         return not self.ended and not self.remaining
 
 
@@ -67,9 +66,9 @@ def execution_report(
     exec_id: str,
     now: datetime,
     filled: int | None = None,
-    **more: str,
+    **fields: str,
 ) -> dict[str, str]:
-    """The body of an `8`. `filled` says what was filled at that moment; `more` are further FIX fields by name."""
+    """Return the body of an `8`. `filled`: the quantity filled at that moment; `fields`: further FIX fields by name."""
     filled = order.filled if filled is None else filled
     status = order.status(filled)
     leaves = 0 if order.is_over else max(0, order.quantity - filled)
@@ -85,10 +84,10 @@ def execution_report(
     return body | {
         "Account": order.account,
         "Symbol": order.symbol,
-        "Side": SIDES.get(order.side, ""),
+        "Side": Side[order.side] if order.side else "",
         "OrderQty": str(order.quantity),
         "Price": plain(order.price),
-        **more,
+        **fields,
         "CumQty": str(filled),
         "LeavesQty": str(leaves),
         "TransactTime": timestamp(now),
@@ -98,19 +97,25 @@ def execution_report(
 def trade_report(
     order: ClientOrder, quantity: int, price: Decimal, *, exec_id: str, now: datetime, filled: int
 ) -> dict[str, str]:
-    """The body of an `8` about one fill of `order`."""
+    """Return the body of an `8` about one fill of `order`."""
     numbers = {"LastQty": str(quantity), "LastPx": plain(price)}
     return execution_report(order, ExecType.TRADE, exec_id=exec_id, now=now, filled=filled, **numbers)
 
 
 def cancel_reject(
-    request: Request, order: ClientOrder | None, *, response_to: str, reason: str, text: str, now: datetime
+    request: Request,
+    order: ClientOrder | None,
+    *,
+    response_to: CxlRejResponseTo,
+    reason: CxlRejReason,
+    text: str,
+    now: datetime,
 ) -> dict[str, str]:
-    """The body of a `9`: the amendment or cancellation `request` is refused."""
+    """Return the body of a `9`: the amendment or cancellation `request` is rejected."""
     body = {
         "OrderID": order.order_id if order else "NONE",
         "ClOrdID": request.cl_ord_id,
-        "OrdStatus": order.ord_status if order else REJECTED,
+        "OrdStatus": order.ord_status if order else OrdStatus.REJECTED,
         "CxlRejResponseTo": response_to,
         "CxlRejReason": reason,
         "Text": text,
@@ -124,15 +129,15 @@ def cancel_reject(
 
 
 def unknown_order(request: Request, *, now: datetime) -> dict[str, str]:
-    """The body of the `8` that answers a status request about an order that never came here."""
+    """Return the body of the `8` that answers a status request about an order that never came here."""
     body = {
         "OrderID": "NONE",
         "ExecID": "0",
         "ExecType": str(ExecType.ORDER_STATUS),
-        "OrdStatus": REJECTED,
-        "OrdRejReason": "5",
+        "OrdStatus": OrdStatus.REJECTED,
+        "OrdRejReason": OrdRejReason.UNKNOWN_ORDER,
         "Symbol": request.symbol,
-        "Side": SIDES.get(request.side or "", ""),
+        "Side": Side[request.side] if request.side else "",
         "CumQty": "0",
         "LeavesQty": "0",
         "TransactTime": timestamp(now),

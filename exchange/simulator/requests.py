@@ -1,10 +1,10 @@
-"""What a member sends to the exchange, read as far as an answer needs it."""
+"""The requests that a client sends to the exchange, read as far as an answer needs it."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exchange.fix.messages import LIMIT, SIDE_NAMES, TIME_IN_FORCE_NAMES, MalformedMessage, MsgType
-from exchange.fix.wire import decode, identifier, price, quantity, required
+from exchange.fix.codes import SIDE_NAMES, TIME_IN_FORCE_NAMES, MsgType, OrdType, TimeInForce
+from exchange.fix.wire import MalformedMessage, decode, identifier, price, quantity, required
 
 _KNOWN = frozenset(
     {
@@ -36,7 +36,7 @@ class Request:
 
 
 def parse_request(raw: bytes) -> Request:
-    """Read one message of a member. Raises MalformedMessage when there is nothing an answer could refer to."""
+    """Read one message of a client. Raises MalformedMessage when there is nothing an answer could refer to."""
     envelope = decode(raw)
     if envelope.msg_type not in _KNOWN:
         raise MalformedMessage(f"no message for the exchange: MsgType {envelope.msg_type[:20]!r}")
@@ -55,7 +55,7 @@ def parse_request(raw: bytes) -> Request:
         side=SIDE_NAMES.get(body.get("Side", "")),
         quantity=quantity(body.get("OrderQty")),
         price=price(body.get("Price")),
-        is_limit=body.get("OrdType") == LIMIT,
-        time_in_force=TIME_IN_FORCE_NAMES.get(body.get("TimeInForce", "0")),
+        is_limit=body.get("OrdType") == OrdType.LIMIT,
+        time_in_force=TIME_IN_FORCE_NAMES.get(body.get("TimeInForce", TimeInForce.DAY)),
         ord_status_req_id=identifier(body.get("OrdStatusReqID")),
     )

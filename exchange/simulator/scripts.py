@@ -1,7 +1,7 @@
-"""What happens to an order is written in its price, so that a person can try each case from the outside. Pure Python.
+"""Lets the price of an order say what happens to it, so that a person can try each case from outside. Pure Python.
 
-The paise of the price that is in force name the script, of the share TEST alone. It is played when an order with that
-price is accepted, or amended to it. Such an order meets nobody in the book: it trades as its script says.
+The paise of the price in force name the script, on the instrument TEST alone. It starts when an order with that price
+is accepted, or amended to it. Such an order meets nobody in the book: it trades as its script says.
 """
 
 from decimal import Decimal
@@ -11,7 +11,7 @@ SYMBOL = "TEST"
 
 
 class Script(Enum):
-    """By the last two digits of the price; docs/exchange.md tells each in a sentence."""
+    """By the last two digits of the price; docs/exchange.md describes each."""
 
     LATE_ACK = 11
     THREE_PARTS = 12
@@ -36,5 +36,5 @@ _BY_PAISE = {script.value: script for script in Script}
 
 
 def script_of(symbol: str, price: Decimal | None) -> Script | None:
-    """The script that an order on this share, at this price, follows."""
+    """Return the script that an order on this instrument follows at this price."""
     return _BY_PAISE.get(int(price * 100) % 100) if symbol == SYMBOL and price else None

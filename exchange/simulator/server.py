@@ -1,4 +1,4 @@
-"""The exchange as a process: takes orders from the link, journals what follows, publishes it, acknowledges."""
+"""The exchange as a process: takes requests from its queue, journals what follows, publishes it, acknowledges."""
 
 import random
 import time
@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import amqp
 import structlog
 
-from exchange.amqp import ORDERS, REPORTS, WINDOW, Consumer, Delivery, LinkDown, Outgoing, Publisher, Queue
+from exchange.amqp import ORDERS, REPORTS, WINDOW, Consumer, Delivery, LinkDown, OutboundMessage, Publisher, Queue
 from exchange.fix.wire import BROKER, EXCHANGE, enclose
 from exchange.simulator.engine import Engine
 from exchange.simulator.faults import NONE, Fault, Faults
-from exchange.simulator.instruments import Share
+from exchange.simulator.instruments import Instrument
 from exchange.simulator.journal import Journal
 from exchange.simulator.market_maker import MarketMaker
 
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 OUTBOX_PAGE = 10 * WINDOW
-SHARES_EVERY = 2.0
-SUMMARY_EVERY = 60.0
+INSTRUMENTS_INTERVAL_S = 2.0
+SUMMARY_INTERVAL_S = 60.0
 
 
 class Disconnected(amqp.exceptions.ConnectionForced):
@@ -36,10 +36,10 @@ class Server:
         *,
         url: str,
         journal: Journal,
-        shares: Mapping[str, Share],
-        read_shares: Callable[[], Mapping[str, Share] | None],
+        instruments: Mapping[str, Instrument],
+        read_instruments: Callable[[], Mapping[str, Instrument] | None],
         seed: int,
-        latency: float,
+        latency_s: float,
         market_maker: bool,
         pending_reports: bool,
         faults: Faults = NONE,
@@ -47,62 +47,65 @@ class Server:
         orders: Queue = ORDERS,
         reports: Queue = REPORTS,
     ) -> None:
-        """`read_shares` is asked now and then; None: nothing new. `latency`: seconds, on average, until an answer."""
+        """`read_instruments` is called now and then; None: nothing new. `latency_s`: until an answer, on average."""
         self._journal = journal
-        self._read_shares = read_shares
-        self._shares = dict(shares)
-        self._engine = Engine(journal, self._shares, pending_reports=pending_reports, faults=faults, scripts=scripts)
+        self._read_instruments = read_instruments
+        self._instruments = dict(instruments)
+        self._engine = Engine(
+            journal, self._instruments, pending_reports=pending_reports, faults=faults, scripts=scripts
+        )
         self._faults = faults
         self._pages = 0  # published so far
         self._market_maker = MarketMaker(self._engine) if market_maker else None
         self._random = random.Random(seed)  # noqa: S311  (jitter)
-        self._latency = latency
+        self._latency_s = latency_s
         self._publisher = Publisher(url, reports)
-        self._consumer = Consumer(url, orders, self._handle, batch=BATCH, between=self._between)
-        self._shares_at = self._summary_at = time.monotonic()
+        self._consumer = Consumer(url, orders, self._handle, batch=BATCH, between_batches=self._between_batches)
+        self._instruments_at = self._summary_at = time.monotonic()
         with journal.transaction():
-            journal.doubt()
+            journal.mark_possibly_sent()
 
     def run(self) -> None:
+        """Serve until `stop`."""
         self._consumer.run()
         self._publisher.close()
         self._summarise()
 
     def stop(self) -> None:
-        """May be called from a signal handler."""
+        """Let `run` return after the batch in hand. May be called from a signal handler."""
         self._consumer.stop()
 
     def _handle(self, deliveries: list[Delivery]) -> None:
         self._engine.process([delivery.body for delivery in deliveries], now=datetime.now(UTC))
         # One pause for all of a batch: an answer takes its time, and the throughput does not suffer.
-        time.sleep(self._latency * self._random.uniform(0.5, 1.5))
+        time.sleep(self._latency_s * self._random.uniform(0.5, 1.5))
         self._publish()
 
-    def _between(self) -> None:
+    def _between_batches(self) -> None:
         self._engine.catch_up(now=datetime.now(UTC))
-        self._look_around()
+        self._refresh_instruments()
         self._publish()
-        if time.monotonic() - self._summary_at >= SUMMARY_EVERY:
+        if time.monotonic() - self._summary_at >= SUMMARY_INTERVAL_S:
             self._summary_at = time.monotonic()
             self._summarise()
 
-    def _look_around(self) -> None:
-        """Learn of new, changed and halted shares, and renew the quotes."""
-        if time.monotonic() - self._shares_at >= SHARES_EVERY:
-            self._shares_at = time.monotonic()
-            shares = self._read_shares()
-            if shares is not None and shares != self._shares:
-                self._shares.clear()
-                self._shares.update(shares)
+    def _refresh_instruments(self) -> None:
+        """Read what is listed and halted now, and renew the quotes."""
+        if time.monotonic() - self._instruments_at >= INSTRUMENTS_INTERVAL_S:
+            self._instruments_at = time.monotonic()
+            instruments = self._read_instruments()
+            if instruments is not None and instruments != self._instruments:
+                self._instruments.clear()
+                self._instruments.update(instruments)
         if self._market_maker:
-            self._market_maker.refresh(self._shares, now=datetime.now(UTC))
+            self._market_maker.refresh(self._instruments, now=datetime.now(UTC))
 
     def _publish(self) -> None:
-        """Publish what waits in the outbox, in order. Raises LinkDown; what then still waits goes out again later."""
-        while waiting := self._journal.waiting(OUTBOX_PAGE):
+        """Publish the outbox, in order. Raises LinkDown; what is still in the outbox then goes out again later."""
+        while outbox := self._journal.unpublished(OUTBOX_PAGE):
             now = datetime.now(UTC)
             messages = [
-                Outgoing(
+                OutboundMessage(
                     report.message_id,
                     enclose(
                         report.msg_type,
@@ -113,31 +116,31 @@ class Server:
                         target=BROKER,
                     ),
                 )
-                for report in waiting
+                for report in outbox
             ]
             try:
                 for start in range(0, len(messages), WINDOW):
                     self._publisher.publish(messages[start : start + WINDOW])
             except LinkDown:
                 with self._journal.transaction():
-                    self._journal.doubt()
+                    self._journal.mark_possibly_sent()
                 raise
-            self._perhaps_disconnect()
+            self._maybe_disconnect()
             with self._journal.transaction():
-                self._journal.published(waiting[-1].number)
+                self._journal.mark_published(outbox[-1].number)
 
-    def _perhaps_disconnect(self) -> None:
-        """Break off at the worst moment: the reports are out, and nobody here has written down that they are.
+    def _maybe_disconnect(self) -> None:
+        """Disconnect, if the fault strikes, at the worst moment: the reports are out, and are not marked as published.
 
         They go out again, the requests behind them come again, and neither may be taken twice.
         """
         self._pages += 1
-        if self._faults.hits(Fault.DISCONNECTS, self._pages):
+        if self._faults.strikes(Fault.DISCONNECTS, self._pages):
             self._engine.counts["disconnects"] += 1
             self._publisher.close()
             with self._journal.transaction():
-                self._journal.doubt()
+                self._journal.mark_possibly_sent()
             raise Disconnected
 
     def _summarise(self) -> None:
-        log.info("exchange_so_far", shares=len(self._shares), **self._engine.counts)
+        log.info("exchange_summary", instruments=len(self._instruments), **self._engine.counts)

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route
 from rest_framework.test import APIClient
 
 from brokerage.models import Trader
-from config.devstack.debian_programs import Browser
+from config.devstack.debian_tools import Browser
 from tests.api.openapi import document
 
 ROOT = Path(__file__).resolve().parents[2]

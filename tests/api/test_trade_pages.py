@@ -16,7 +16,7 @@ from brokerage.models import Instrument, Trader
 from tests.api.conftest import ORDER
 from tests.factories import UserFactory
 from tests.trades import steps
-from trades.admin import page
+from trades.admin import trade_page
 from trades.admin.badges import badge
 from trades.lifecycle import Status
 
@@ -181,7 +181,7 @@ class TestTheTradePage:
     def test_shows_the_latest_part_of_a_long_timeline_and_the_way_to_the_rest(
         self, office: Client, place: Place, as_alice: APIClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(page, "LATEST", 2)
+        monkeypatch.setattr(trade_page, "LATEST_ENTRIES", 2)
         trade = place()
         for quantity in (11, 12):
             as_alice.patch(f"/api/v1/trades/{trade['trade_id']}", {"quantity": quantity})

@@ -1,4 +1,4 @@
-"""Who comes to the back office, and one real object of everything that stands there."""
+"""The users of the back office by role, and one real object of every model that it shows."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -83,9 +83,9 @@ def world(filled: UUID, alice: Trader, share: Instrument) -> dict[type[Model], A
     }
 
 
-def queries(ask: Callable[[], Any]) -> int:
-    """How many statements a page takes."""
+def queries(load: Callable[[], Any]) -> int:
+    """Return how many statements a page takes."""
     with CaptureQueriesContext(connection) as captured:
-        answer = ask()
-    assert answer.status_code == 200, answer
+        response = load()
+    assert response.status_code == 200, response
     return len(captured)

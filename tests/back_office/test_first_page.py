@@ -1,4 +1,4 @@
-"""What waits: counted and timed as it is, and shown on the first page to those who may open its list."""
+"""The database gauges, and the cards of the first page that show them to those who may open their lists."""
 
 import re
 from datetime import timedelta
@@ -16,7 +16,7 @@ from exchange.quarantine import quarantine
 from holdings import services as holdings
 from tests.back_office.conftest import STAFF, SignIn
 from tests.trades import steps
-from trades.core.parking import park
+from trades.core.parking import park_by_hand
 from trades.models import PendingRevision, TradeRequest
 from trades.queries import gauges
 from wallets import services as wallets
@@ -30,8 +30,8 @@ Cards = dict[str, tuple[str, bool, str]]
 def waiting(alice: Trader, share: Instrument) -> None:
     """Two requests unanswered, one parked, three on their way of which two are due; four messages quarantined.
 
-    For each of the two unanswered the exchange has reported the bust of an execution that nobody knows; and one of them
-    is on the desk.
+    For each of the two unanswered the exchange has reported the bust of an execution that nobody knows, and one of them
+    is a reconciliation break.
     """
     unanswered = [steps.place(alice, quantity=1) for _ in range(2)]
     steps.run_to_sent()
@@ -40,8 +40,8 @@ def waiting(alice: Trader, share: Instrument) -> None:
     steps.tell(steps.report(unanswered[0], "I", **status))
     PendingRevision.objects.update(since=F("since") - timedelta(seconds=400))
     TradeRequest.objects.update(sent_at=F("sent_at") - timedelta(seconds=300))
-    put_aside = steps.place(alice, quantity=1)
-    park(_request(put_aside), why="looks odd", now=timezone.now())
+    parked = steps.place(alice, quantity=1)
+    park_by_hand(_request(parked), why="looks odd")
     on_their_way = [_request(steps.place(alice, quantity=1)) for _ in range(3)]
     of_them = TradeRequest.objects.filter(pk__in=on_their_way)
     of_them.update(created_at=timezone.now() - timedelta(seconds=200), due_at=timezone.now() - timedelta(seconds=100))
@@ -70,21 +70,21 @@ def _request(trade_id: UUID) -> UUID:
 
 
 def cards(client: Client) -> Cards:
-    """Each figure of the first page by its name: the number, whether it is marked, and where it leads."""
+    """Return each card of the first page by its title: the count, whether it is marked, and where it leads."""
     page = client.get("/admin/").content.decode()
     found = re.findall(
-        r'<a class="card( alarming)?" href="([^"]+)">\s*<span class="name">(?:⚠ )?([^<]+)</span>'
+        r'<a class="card( alarming)?" href="([^"]+)">\s*<span class="title">(?:⚠ )?([^<]+)</span>'
         r'\s*<span class="count">([^<]+)</span>',
         page,
     )
-    return {name: (count, bool(marked), address) for marked, address, name, count in found}
+    return {title: (count, bool(marked), url) for marked, url, title, count in found}
 
 
 @pytest.mark.breaks_the_books
 @pytest.mark.usefixtures("waiting", "lent")
-def test_each_figure_is_the_one_that_its_name_says() -> None:
-    figures = gauges.figures()
-    assert {name: round(figure, -1) if "seconds" in name else figure for name, figure in figures.items()} == {
+def test_each_gauge_has_the_value_that_its_name_says() -> None:
+    values = gauges.read()
+    assert {name: round(value, -1) if "seconds" in name else value for name, value in values.items()} == {
         "brokerage_due_requests": 2,
         "brokerage_oldest_due_seconds": 100,
         "brokerage_unprocessed_requests": 3,
@@ -104,12 +104,12 @@ def test_each_figure_is_the_one_that_its_name_says() -> None:
 @pytest.mark.breaks_the_books
 @pytest.mark.usefixtures("waiting", "lent")
 def test_the_first_page_shows_what_waits_and_marks_what_waits_too_long(sign_in: SignIn) -> None:
-    shown = cards(sign_in("ops"))
-    assert {name: (count, marked) for name, (count, marked, _) in shown.items()} == {
+    found = cards(sign_in("ops"))
+    assert {title: (count, marked) for title, (count, marked, _) in found.items()} == {
         "On their way": ("3", True),
         "Unanswered": ("2", True),
         "Parked": ("1", True),
-        "On the desk": ("1", True),
+        "Reconciliation breaks": ("1", True),
         "Early corrections": ("2", True),
         "In debt": ("1", True),
         "Short": ("2", True),
@@ -124,9 +124,9 @@ def test_nothing_is_marked_when_nothing_waits(sign_in: SignIn) -> None:
 @pytest.mark.breaks_the_books
 @pytest.mark.usefixtures("waiting", "lent")
 @pytest.mark.parametrize("role", STAFF)
-def test_every_figure_leads_to_a_list_of_what_it_counts(sign_in: SignIn, role: str) -> None:
+def test_every_card_leads_to_a_list_of_what_it_counts(sign_in: SignIn, role: str) -> None:
     client = sign_in(role)
-    for name, (count, _, address) in cards(client).items():
-        answer = client.get(address)
-        assert answer.status_code == 200, (name, address)
-        assert answer.context["cl"].result_count == int(count), name
+    for title, (count, _, url) in cards(client).items():
+        response = client.get(url)
+        assert response.status_code == 200, (title, url)
+        assert response.context["cl"].result_count == int(count), title

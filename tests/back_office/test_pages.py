@@ -19,7 +19,7 @@ from tests.trades import steps
 from wallets.models import WalletEntry
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 15
+MAX_QUERIES = 15
 
 
 @pytest.fixture
@@ -35,18 +35,18 @@ def bought(filled: UUID, alice: Trader) -> UUID:
 
 
 def text(client: Client, page: str, **query: str) -> str:
-    answer = client.get(page, query)
-    assert answer.status_code == 200, answer
-    return answer.content.decode()
+    response = client.get(page, query)
+    assert response.status_code == 200, response
+    return response.content.decode()
 
 
 @dataclass(frozen=True)
 class Journal:
-    """A journal, and what it must tell of Alice's purchase of four of ten ACME."""
+    """A journal, and the texts that it must show about Alice's purchase of four of ten ACME."""
 
     model: type[WalletEntry] | type[HoldingEntry]
     list: str
-    told: tuple[str, ...]
+    texts: tuple[str, ...]
     deposit: str
 
 
@@ -69,17 +69,17 @@ journals = pytest.mark.parametrize(
 
 @journals
 class TestTheJournals:
-    def test_a_page_tells_balances_and_the_newest_movements_in_words(
+    def test_a_page_shows_balances_and_the_newest_movements_in_words(
         self, agent: Client, bought: UUID, alice: Trader, journal: Journal
     ) -> None:
         page = self._page(agent, alice, journal)
-        for told in (*journal.told, "Deposit", "Available", f"/admin/brokerage/trader/{alice.pk}/change/"):
-            assert told in page
+        for expected in (*journal.texts, "Deposit", "Available", f"/admin/brokerage/trader/{alice.pk}/change/"):
+            assert expected in page
         assert f"/admin/trades/trade/{bought}/change/" in page
         assert f"{journal.list}?trader_id__exact={alice.pk}" in page
         assert page.index("for an execution") < page.index("for a trade") if "Blocked for a trade" in page else True
 
-    def test_a_page_tells_fifty_movements_and_leads_to_the_others(
+    def test_a_page_shows_fifty_movements_and_leads_to_the_others(
         self, agent: Client, bought: UUID, alice: Trader, journal: Journal, share: Instrument
     ) -> None:
         for _ in range(50):
@@ -143,24 +143,28 @@ class TestWallets:
     def test_of_nobody_there_is_none(self, agent: Client, pk: str) -> None:
         assert agent.get(f"/admin/wallets/wallet/{pk}/change/").status_code == 302
 
-    @pytest.mark.parametrize("said", ["alic", "{pk}"])
-    def test_is_found_by_its_owner(self, agent: Client, alice: Trader, bob: Trader, said: str) -> None:
+    @pytest.mark.parametrize("term", ["alic", "{pk}"])
+    def test_is_found_by_its_owner(self, agent: Client, alice: Trader, bob: Trader, term: str) -> None:
         steps.wallets_for(bob, "1.00")
-        listed = agent.get("/admin/wallets/wallet/", {"q": said.format(pk=alice.pk)}).context["cl"].result_list
+        listed = agent.get("/admin/wallets/wallet/", {"q": term.format(pk=alice.pk)}).context["cl"].result_list
         assert [wallet.trader_id for wallet in listed] == [alice.pk]
 
 
 class TestTraders:
     def test_a_page_leads_to_everything_of_the_trader(self, agent: Client, alice: Trader) -> None:
         page = text(agent, f"/admin/brokerage/trader/{alice.pk}/change/")
-        for told in (f"trades/trade/?trader__id__exact={alice.pk}", f"wallets/wallet/{alice.pk}/change/", "holdings/"):
-            assert told in page
+        for expected in (
+            f"trades/trade/?trader__id__exact={alice.pk}",
+            f"wallets/wallet/{alice.pk}/change/",
+            "holdings/",
+        ):
+            assert expected in page
 
     def test_is_found_by_name_phone_and_number(self, agent: Client, alice: Trader, bob: Trader) -> None:
         Trader.objects.filter(pk=alice.pk).update(phone="+91 98765 43210")
-        for said in ("ALI", "98765-43210", "6543", str(alice.pk)):
-            listed = agent.get("/admin/brokerage/trader/", {"q": said}).context["cl"].result_list
-            assert [trader.pk for trader in listed] == [alice.pk], said
+        for term in ("ALI", "98765-43210", "6543", str(alice.pk)):
+            listed = agent.get("/admin/brokerage/trader/", {"q": term}).context["cl"].result_list
+            assert [trader.pk for trader in listed] == [alice.pk], term
 
     def test_an_agent_corrects_name_and_phone_and_nothing_else(self, agent: Client, alice: Trader) -> None:
         Trader.objects.filter(pk=alice.pk).update(status="SUSPENDED")
@@ -177,8 +181,8 @@ class TestTraders:
         sign_in("supervisor").post(f"/admin/brokerage/trader/{alice.pk}/change/", posted)
         assert Trader.objects.get(pk=alice.pk).status == "SUSPENDED"
         page = text(sign_in("auditor"), "/admin/admin/logentry/")
-        for told in ("Who did what", "supervisor", f"{alice.pk} Alice", "Status (ACTIVE → SUSPENDED)"):
-            assert told in page
+        for expected in ("Who did what", "supervisor", f"{alice.pk} Alice", "Status (ACTIVE → SUSPENDED)"):
+            assert expected in page
 
 
 class TestFees:
@@ -192,8 +196,8 @@ class TestFees:
         supervisor.post(f"/admin/brokerage/trader/{alice.pk}/change/", posted)
         assert Trader.objects.get(pk=alice.pk).fee_schedule == schedule
         page = text(sign_in("agent"), "/admin/brokerage/feeschedule/")
-        for told in ("0.1 %", "5.00", "20.00", f"fee_schedule__id__exact={schedule.pk}"):
-            assert told in page
+        for expected in ("0.1 %", "5.00", "20.00", f"fee_schedule__id__exact={schedule.pk}"):
+            assert expected in page
         assert "Alice" in text(supervisor, "/admin/brokerage/trader/", fee_schedule__id__exact=str(schedule.pk))
 
     def test_an_agent_does_not_waive_them(self, agent: Client, alice: Trader) -> None:
@@ -218,23 +222,23 @@ class TestTheFirm:
         assert "halted</strong>" in text(sign_in("agent"), "/admin/brokerage/instrument/")
 
     @pytest.mark.parametrize(
-        ("symbol", "lot", "told"), [("acme", "1", "capital letters"), ("NEW", "0", "instrument_rules_positive")]
+        ("symbol", "lot", "expected"), [("acme", "1", "capital letters"), ("NEW", "0", "instrument_rules_positive")]
     )
     def test_a_share_that_could_not_be_traded_is_refused(
-        self, sign_in: SignIn, symbol: str, lot: str, told: str
+        self, sign_in: SignIn, symbol: str, lot: str, expected: str
     ) -> None:
         posted = {"symbol": symbol, "name": "x", "tick": "1", "lot": lot, "reference_price": "1", "band_percent": "1"}
         page = sign_in("ops").post("/admin/brokerage/instrument/add/", posted).content.decode()
-        assert told in page
+        assert expected in page
         assert not Instrument.objects.exists()
 
-    def test_the_log_tells_that_a_password_was_changed_and_nothing_of_it(self, sign_in: SignIn, alice: Trader) -> None:
+    def test_the_log_says_that_a_password_was_changed_and_nothing_of_it(self, sign_in: SignIn, alice: Trader) -> None:
         posted = {"password1": "Xy12-secret-99", "password2": "Xy12-secret-99", "usable_password": "true"}
         sign_in("admin").post(f"/admin/brokerage/user/{alice.user.pk}/password/", posted)
         assert User.objects.get(username="alice").check_password("Xy12-secret-99")
         assert LogEntry.objects.get().get_change_message() == "Changed password."
 
-    def test_a_quarantined_message_stands_there_whole(self, sign_in: SignIn, world: dict[type[Model], Any]) -> None:
+    def test_a_quarantined_message_is_shown_whole(self, sign_in: SignIn, world: dict[type[Model], Any]) -> None:
         ops = sign_in("ops")
         page = text(ops, "/admin/exchange/quarantinedmessage/", day=timezone.now().date().isoformat())
         assert "not JSON" in page
@@ -251,7 +255,7 @@ class TestBigTables:
         assert "3 traders" in page
         assert "3 results" not in page
         assert "1 result " in text(agent, "/admin/brokerage/trader/", q="alice")
-        monkeypatch.setattr(base, "MOST_COUNTED", 2)
+        monkeypatch.setattr(base, "COUNT_LIMIT", 2)
         assert "2+ traders" in text(agent, "/admin/brokerage/trader/")
 
     def test_every_list_and_page_takes_few_queries_however_much_there_is(
@@ -261,16 +265,16 @@ class TestBigTables:
         pages = {address(model, page, world[model]) for model in TABLE for page in ("changelist", "change", "history")}
         few = {page: queries(lambda page=page: admin.get(page)) for page in pages}
         for _ in range(3):
-            trade = steps.place(steps_trader())
+            trade = steps.place(new_trader())
             steps.run_to_sent()
             steps.tell(steps.fill(trade, 1, "99.00"), steps.fill(trade, 1, "99.00"))
         many = {page: queries(lambda page=page: admin.get(page)) for page in pages}
         assert {page: (few[page], many[page]) for page in pages if many[page] > few[page]} == {}
-        assert {page: count for page, count in many.items() if count > MOST_QUERIES} == {}
+        assert {page: count for page, count in many.items() if count > MAX_QUERIES} == {}
 
 
-def steps_trader() -> Trader:
-    """Somebody new, with money."""
+def new_trader() -> Trader:
+    """Return a new trader with money."""
     trader = Trader.objects.create(name="New")
     User.objects.create(username=f"new{trader.pk}", trader=trader)
     steps.wallets_for(trader, "100000.00")

@@ -1,4 +1,4 @@
-"""Who may do what in the back office: every page of the admin, by every role, as one table says."""
+"""Permissions of the back office: every page of the admin, by every role, as one table says."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,28 +21,28 @@ from wallets.models import Wallet, WalletEntry
 
 pytestmark = pytest.mark.django_db
 
-LOOK = "view"
+VIEW = "view"
 World = dict[type[Model], Any]
 
 # What each role may do, in the order of STAFF: agent, supervisor, ops, auditor, admin.
 TABLE: dict[type[Model], tuple[str, ...]] = {
-    Trade: (LOOK, LOOK, LOOK, LOOK, LOOK),
-    Wallet: (LOOK, LOOK, LOOK, LOOK, LOOK),
-    WalletEntry: (LOOK, LOOK, LOOK, LOOK, LOOK),
-    Holding: (LOOK, LOOK, LOOK, LOOK, LOOK),
-    HoldingEntry: (LOOK, LOOK, LOOK, LOOK, LOOK),
-    Trader: ("view change", "view add change", LOOK, LOOK, "view add change"),
-    FeeSchedule: (LOOK, "view add change", LOOK, LOOK, "view add change"),
-    Instrument: (LOOK, LOOK, "view add change", LOOK, "view add change"),
-    TradingSession: (LOOK, LOOK, "view add change delete", LOOK, "view add change delete"),
-    QuarantinedMessage: ("", "", LOOK, LOOK, LOOK),
-    User: ("", "", "", LOOK, "view add change"),
-    Group: ("", "", "", LOOK, "view add change delete"),
-    LogEntry: ("", "", "", LOOK, LOOK),
+    Trade: (VIEW, VIEW, VIEW, VIEW, VIEW),
+    Wallet: (VIEW, VIEW, VIEW, VIEW, VIEW),
+    WalletEntry: (VIEW, VIEW, VIEW, VIEW, VIEW),
+    Holding: (VIEW, VIEW, VIEW, VIEW, VIEW),
+    HoldingEntry: (VIEW, VIEW, VIEW, VIEW, VIEW),
+    Trader: ("view change", "view add change", VIEW, VIEW, "view add change"),
+    FeeSchedule: (VIEW, "view add change", VIEW, VIEW, "view add change"),
+    Instrument: (VIEW, VIEW, "view add change", VIEW, "view add change"),
+    TradingSession: (VIEW, VIEW, "view add change delete", VIEW, "view add change delete"),
+    QuarantinedMessage: ("", "", VIEW, VIEW, VIEW),
+    User: ("", "", "", VIEW, "view add change"),
+    Group: ("", "", "", VIEW, "view add change delete"),
+    LogEntry: ("", "", "", VIEW, VIEW),
 }
 NEEDED = {"changelist": "view", "history": "view", "add": "add", "delete": "delete"}
 
-# Pages that belong to no model: who may open them, and where they are.
+# Pages that belong to no model: the roles that may open them, and their URLs.
 OTHERS: dict[str, tuple[tuple[str, ...], list[Any], str]] = {
     "index": (STAFF, [], ""),
     "app_list": (STAFF, ["trades"], ""),
@@ -114,9 +114,9 @@ def test_others_are_asked_to_log_in_as_staff(role: str, sign_in: SignIn, world: 
     everything = [address(model, page, world[model]) for model in TABLE for page in (*NEEDED, "change")]
     everything += [page for page, _ in other_addresses(world)]
     for page in everything:
-        for answer in (client.get(page), client.post(page)):
-            assert answer.status_code == 302, page
-            assert answer.headers["Location"].startswith("/admin/login/"), page
+        for response in (client.get(page), client.post(page)):
+            assert response.status_code == 302, page
+            assert response.headers["Location"].startswith("/admin/login/"), page
 
 
 # --- Nothing an auditor sends changes anything ------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def test_made_again_they_lose_nothing() -> None:
     before = set(agent.permissions.values_list("codename", flat=True))
     agent.permissions.remove(Permission.objects.get(codename="view_trade"))
     with connection.schema_editor() as editor:
-        import_module("trades.migrations.0005_roles").make_roles(apps, editor)
+        import_module("trades.migrations.0003_roles").make_roles(apps, editor)
     assert set(agent.permissions.values_list("codename", flat=True)) == before
     assert set(Group.objects.values_list("name", flat=True)) == ROLES
 

@@ -17,7 +17,7 @@ import pytest
 from brokerage.observability.logging import HIDDEN, configuration, redact
 from config.devstack.paths import ROOT
 from config.devstack.ports import HOST, is_free
-from config.devstack.readiness import answers
+from config.devstack.readiness import responds
 
 NOBODY = {
     "ENVIRONMENT": "production",
@@ -84,7 +84,7 @@ def test_every_line_of_the_web_is_json_gunicorns_own_and_tracebacks_too(tmp_path
     process = Process(tmp_path / "output", "-m", "gunicorn", "config.wsgi:application", *options)
     process.wait_for("Booting worker")
     deadline = time.monotonic() + 60
-    while not answers(f"http://{HOST}:{port}/livez"):
+    while not responds(f"http://{HOST}:{port}/livez"):
         assert time.monotonic() < deadline, process.output.read_text()
         time.sleep(0.2)
     connection = http.client.HTTPConnection(HOST, port, timeout=20)
@@ -116,15 +116,15 @@ class TestRedaction:
         assert redact(None, "", {"event": "x", name: "s3cr3t"}) == {"event": "x", name: HIDDEN}
 
     @pytest.mark.parametrize(
-        ("text", "shown"),
+        ("text", "expected"),
         [
             ("amqp://me:s3cr3t@rabbit:5672/v is away", "amqp://me:***@rabbit:5672/v is away"),
             ("refused: Token 0123456789abcdef0123", "refused: Token ***"),
             ("https://example.org/a?b=c", "https://example.org/a?b=c"),
         ],
     )
-    def test_hides_passwords_in_addresses_and_tokens_in_headers(self, text: str, shown: str) -> None:
-        assert redact(None, "", {"event": text})["event"] == shown
+    def test_hides_passwords_in_addresses_and_tokens_in_headers(self, text: str, expected: str) -> None:
+        assert redact(None, "", {"event": text})["event"] == expected
 
     def test_leaves_everything_else(self) -> None:
         line = {"event": "sent", "trade_id": "t", "request_id": "r", "trader_id": 7, "step": "send", "passed": True}

@@ -26,8 +26,8 @@ def test_an_average_has_four_decimals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"),
+    ("amount", "expected"),
     [("101.5", "101.50"), ("0", "0.00"), ("1E+3", "1000.00"), ("0.00000001", "0.00000001"), ("5.10000000", "5.10")],
 )
-def test_is_shown_plainly(amount: str, shown: str) -> None:
-    assert plain(Decimal(amount)) == shown
+def test_is_shown_plainly(amount: str, expected: str) -> None:
+    assert plain(Decimal(amount)) == expected

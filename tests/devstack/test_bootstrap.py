@@ -1,4 +1,4 @@
-"""The virtual environment that every command brings about: in a clone that holds nothing but its maker."""
+"""The virtual environment that every command brings about: in a clone that holds nothing but its bootstrap script."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from config.devstack.paths import ROOT
 
-MAKER = Path("config/devstack/bootstrap.py")
+BOOTSTRAP = Path("config/devstack/bootstrap.py")
 
 
 class Clone:
@@ -18,8 +18,8 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / MAKER).parent.mkdir(parents=True)
-        shutil.copy(ROOT / MAKER, folder / MAKER)
+        (folder / BOOTSTRAP).parent.mkdir(parents=True)
+        shutil.copy(ROOT / BOOTSTRAP, folder / BOOTSTRAP)
         shutil.copy(ROOT / "Makefile", folder)
         self.require("")
 
@@ -28,10 +28,10 @@ class Clone:
         (self.folder / "requirements-dev.txt").write_text("")
 
     def change(self, old: str, new: str) -> None:
-        """Another maker."""
-        text = (self.folder / MAKER).read_text()
+        """Change the script."""
+        text = (self.folder / BOOTSTRAP).read_text()
         assert old in text
-        (self.folder / MAKER).write_text(text.replace(old, new))
+        (self.folder / BOOTSTRAP).write_text(text.replace(old, new))
 
     def setup(self, *, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "MAKE"))}
@@ -49,10 +49,10 @@ class Clone:
         """The one line of ours; the other is make's."""
         done = self.setup(**how)
         assert done.returncode != 0
-        told, makes_own = done.stderr.splitlines()
-        assert told.startswith("error: ")
+        ours, makes_own = done.stderr.splitlines()
+        assert ours.startswith("error: ")
         assert makes_own.startswith("make: ***")
-        return told
+        return ours
 
     @property
     def is_complete(self) -> bool:
@@ -76,6 +76,15 @@ class TestSetup:
         assert "creating" not in (again := clone.setup()).stdout
         assert "complete" in again.stdout
 
+    def test_leaves_the_environment_of_another_clone_alone(self, clone, tmp_path):
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        (theirs / "pyvenv.cfg").touch()
+        (clone.folder / ".venv").symlink_to(theirs)
+        clone.change('command = [sys.executable, "-m", "venv", str(VENV)]', 'command = ["false"]')
+        assert ".venv could not be made" in clone.refusal()
+        assert [path.name for path in theirs.iterdir()] == ["pyvenv.cfg"]
+
 
 class TestGoingWrong:
     def test_without_network(self, clone):
@@ -87,7 +96,7 @@ class TestGoingWrong:
         assert "Python 3.11 or newer is needed" in clone.refusal(python="/nowhere/python3")
 
     def test_with_a_python_that_is_too_old(self, clone):
-        clone.change("OLDEST = (3, 11)", "OLDEST = (3, 99)")
+        clone.change("MIN_PYTHON = (3, 11)", "MIN_PYTHON = (3, 99)")
         clone.change('("python3.14", "python3.13", "python3.12", "python3.11")', "()")
         assert "Python 3.11 or newer is needed, this is 3." in clone.refusal()
 
@@ -101,6 +110,6 @@ class TestGoingWrong:
         assert "let this user write there" in clone.refusal()
 
     def test_on_a_full_disk(self, clone):
-        clone.change("WANTED = 800_000_000", "WANTED = 10**18")
+        clone.change("NEEDED_BYTES = 800_000_000", "NEEDED_BYTES = 10**18")
         assert "make room there" in clone.refusal()
         assert not (clone.folder / ".venv").exists()

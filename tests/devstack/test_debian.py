@@ -1,4 +1,4 @@
-"""Packages of Debian's, unpacked into a folder: with an apt-get that says what the real one says, and a dpkg."""
+"""Packages of Debian's, unpacked into a folder: with an apt-get that prints what the real one prints, and a dpkg."""
 
 import os
 import threading
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from config.devstack.debian import UNFINISHED, Wanted, runs, unpacked
+from config.devstack.debian import UNFINISHED, DebianPackages, ensure_unpacked, succeeds
 from config.devstack.errors import StackError
 
-WANTED = Wanted(name="Sample", packages=("sample",), megabytes=1, cures="install sample, or name one in SAMPLE=")
+SAMPLE = DebianPackages(name="Sample", names=("sample",), megabytes=1, remedy="install sample, or name one in SAMPLE=")
 
 APT_GET = """#!/bin/sh
 cache=$(sed -n 's/^Dir::Cache "\\(.*\\)";$/\\1/p' "$2")
@@ -51,7 +51,7 @@ class Machine:
         self.bin.mkdir()
         self.called = tmp_path / "called"
         self.folder = tmp_path / "with a space" / "sample"
-        self.said: list[str] = []
+        self.announced: list[str] = []
         self.has()
 
     def has(self, *, apt_get: str = "", dpkg: str = "") -> None:
@@ -60,8 +60,8 @@ class Machine:
             (self.bin / name).write_text(text)
             (self.bin / name).chmod(0o755)
 
-    def unpacked(self, *, works=lambda root: runs(root / "usr/bin/sample"), finish=lambda root: None) -> Path:
-        return unpacked(WANTED, self.folder, works=works, finish=finish, say=self.said.append)
+    def unpack(self, *, is_usable=lambda root: succeeds(root / "usr/bin/sample"), finish=lambda root: None) -> Path:
+        return ensure_unpacked(SAMPLE, self.folder, is_usable=is_usable, finish=finish, announce=self.announced.append)
 
     @property
     def downloads(self) -> int:
@@ -82,29 +82,29 @@ def machine(tmp_path, monkeypatch):
 
 class TestFetching:
     def test_happens_once(self, machine):
-        root = machine.unpacked()
-        assert runs(root / "usr/bin/sample")
-        assert machine.unpacked() == root
+        root = machine.unpack()
+        assert succeeds(root / "usr/bin/sample")
+        assert machine.unpack() == root
         assert machine.downloads == 1
         assert machine.kept == ["lock", "root"]
 
-    def test_tells_how_far_it_is(self, machine):
-        machine.unpacked()
-        assert "1 MB" in machine.said[0]
-        assert "Sample: 100 % fetched" in machine.said
+    def test_announces_its_progress(self, machine):
+        machine.unpack()
+        assert "1 MB" in machine.announced[0]
+        assert "Sample: 100 % fetched" in machine.announced
 
     def test_happens_again_when_what_was_fetched_does_not_run_any_more(self, machine):
-        (machine.unpacked() / "usr/bin/sample").write_text("#!/bin/sh\nexit 1\n")
-        assert runs(machine.unpacked() / "usr/bin/sample")
+        (machine.unpack() / "usr/bin/sample").write_text("#!/bin/sh\nexit 1\n")
+        assert succeeds(machine.unpack() / "usr/bin/sample")
         assert machine.downloads == 2
 
     def test_changes_what_is_to_be_changed_before_it_is_there(self, machine):
-        root = machine.unpacked(finish=lambda root: (root / "usr/bin/sample").rename(root / "moved"),
-                                works=lambda root: runs(root / "moved"))  # fmt: skip
+        root = machine.unpack(finish=lambda root: (root / "usr/bin/sample").rename(root / "moved"),
+                                is_usable=lambda root: succeeds(root / "moved"))  # fmt: skip
         assert [path.name for path in root.iterdir() if path.is_file()] == ["moved"]
 
     def test_of_two_at_once_is_done_by_one(self, machine):
-        both = [threading.Thread(target=machine.unpacked) for _ in range(2)]
+        both = [threading.Thread(target=machine.unpack) for _ in range(2)]
         for one in both:
             one.start()
         for one in both:
@@ -113,7 +113,7 @@ class TestFetching:
 
     def test_clears_away_what_a_killed_run_left(self, machine):
         (machine.folder / f"{UNFINISHED}1").mkdir(parents=True)
-        machine.unpacked()
+        machine.unpack()
         assert machine.kept == ["lock", "root"]
 
 
@@ -122,14 +122,14 @@ class TestGoingWrong:
 
     def refusal(self, machine, **how) -> str:
         with pytest.raises(StackError) as refused:
-            machine.unpacked(**how)
+            machine.unpack(**how)
         message = str(refused.value)
         assert message.startswith("no Sample here")
         assert message.endswith("install sample, or name one in SAMPLE=")
         assert "\n" not in message
         assert machine.kept == ["lock"]
         machine.has()
-        machine.unpacked()
+        machine.unpack()
         assert machine.kept == ["lock", "root"]
         return message
 
@@ -146,4 +146,4 @@ class TestGoingWrong:
         assert "No space left on device" in self.refusal(machine)
 
     def test_with_packages_that_do_not_run_on_this_machine(self, machine):
-        assert "do not run" in self.refusal(machine, works=lambda root: False)
+        assert "do not run" in self.refusal(machine, is_usable=lambda root: False)

@@ -10,7 +10,7 @@ import pytest
 
 from config.devstack import terminal
 from config.devstack.errors import StackError
-from config.devstack.paths import Layout, load_secrets, read_json, write_json
+from config.devstack.paths import StackPaths, load_secrets, read_json, write_json
 from config.devstack.ports import HOST, Ports, is_free, is_open, wait_until_free
 from config.devstack.terminal import LogFile
 
@@ -64,7 +64,7 @@ class TestLog:
         }
 
     def test_goes_on_when_it_could_not_be_begun_anew(self, log):
-        """Whoever writes keeps a process: an error here would end the keeper, and nothing would start it again."""
+        """Whoever writes keeps a process: an error here would end the monitor, and nothing would start it again."""
         log.write(b"first line\n")
         in_the_way = log.path.with_name("web.log.new")
         in_the_way.mkdir()
@@ -77,24 +77,24 @@ class TestLog:
 class TestLock:
     def test_a_second_stack_in_the_same_folder_is_refused_in_words(self, tmp_path):
         code = (
-            "import sys; from pathlib import Path; from config.devstack.paths import Layout; "
+            "import sys; from pathlib import Path; from config.devstack.paths import StackPaths; "
             "from config.devstack.errors import StackError\n"
-            "try:\n  Layout(Path(sys.argv[1])).locked().__enter__()\n"
+            "try:\n  StackPaths(Path(sys.argv[1])).locked().__enter__()\n"
             "except StackError as error:\n  print(error)"
         )
-        with Layout(tmp_path).locked():
+        with StackPaths(tmp_path).locked():
             second = subprocess.run(
                 [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
             )
         assert "is running" in second.stdout
-        with Layout(tmp_path).locked():
+        with StackPaths(tmp_path).locked():
             pass  # free again
 
     def test_wiping_keeps_the_downloads_and_the_stacks_below(self, tmp_path):
         for folder in ("rabbitmq-server", "chromium", "promtool", "demo", "postgres", "log"):
             (tmp_path / folder).mkdir()
         (tmp_path / "secrets.json").write_text("{}")
-        Layout(tmp_path).wipe()
+        StackPaths(tmp_path).wipe()
         assert sorted(path.name for path in tmp_path.iterdir()) == ["chromium", "demo", "promtool", "rabbitmq-server"]
 
 
@@ -119,10 +119,10 @@ class TestPorts:
         with pytest.raises(StackError, match=f"port {taken} is taken"):
             Ports(tmp_path / "ports.json").pin("web", taken)
 
-    def test_tells_free_from_open(self, listener):
+    def test_distinguishes_free_from_open(self, listener):
         port = listener.getsockname()[1]
         assert is_open(port)
         assert not is_free(port)
-        assert not wait_until_free(port, seconds=0.1)
+        assert not wait_until_free(port, timeout_s=0.1)
         listener.close()
-        assert wait_until_free(port, seconds=1)
+        assert wait_until_free(port, timeout_s=1)

@@ -14,13 +14,13 @@ import pytest
 
 from config.devstack import ports, postgres
 from config.devstack.clean import clean
-from config.devstack.errors import StackError, check_room, in_one_line
-from config.devstack.paths import ROOT, Layout, read_json
+from config.devstack.errors import StackError, check_disk_space, describe_error
+from config.devstack.paths import ROOT, StackPaths, read_json
 from config.devstack.ports import Ports
-from config.devstack.process_spec import Program
+from config.devstack.process_spec import ProcessSpec
 from config.devstack.supervisor import Supervisor
 from config.devstack.terminal import Terminal
-from tests.running import OUR_VARIABLES
+from tests.running import inherited_environment
 
 NOBODY_HOME = "127.0.0.1:1"
 
@@ -43,10 +43,14 @@ class TestStarting:
         """The one line with which `up` refuses to start."""
 
         def start(var=tmp_path / "var", **environment: str) -> str:
-            inherited = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
             command = [sys.executable, "-m", "config.devstack", "--var", str(var), "up"]
             done = subprocess.run(
-                command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, check=False
+                command,
+                cwd=ROOT,
+                env=inherited_environment() | environment,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 1
             (line,) = done.stderr.splitlines()
@@ -88,14 +92,14 @@ class TestStarting:
             assert "choose another with PORT=" in refusal(PORT=str(server.getsockname()[1]))
 
     @pytest.mark.parametrize(
-        ("faults", "why"),
+        ("faults", "reason"),
         [
             ("nonsense=2", "no fault is called 'nonsense'; there are acks_late, fills_first, "),
             ("drops=0.1,delays=2", "'delays=2' has no rate from 0 to 1"),
         ],
     )
-    def test_with_faults_that_the_exchange_does_not_have(self, refusal, tmp_path, faults, why):
-        assert refusal(EXCHANGE_FAULTS=faults).startswith(f"error: EXCHANGE_FAULTS={faults}: {why}")
+    def test_with_faults_that_the_exchange_does_not_have(self, refusal, tmp_path, faults, reason):
+        assert refusal(EXCHANGE_FAULTS=faults).startswith(f"error: EXCHANGE_FAULTS={faults}: {reason}")
         assert not (tmp_path / "var").exists()
 
     def test_where_it_may_not_write(self, refusal):
@@ -105,10 +109,9 @@ class TestStarting:
 class TestManagePy:
     def line(self, **environment: str) -> str:
         """The one line with which a command ends that found no database."""
-        inherited = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
         command = [sys.executable, "manage.py", "audit_books"]
         done = subprocess.run(
-            command, cwd=ROOT, env=inherited | environment, capture_output=True, text=True, check=False
+            command, cwd=ROOT, env=inherited_environment() | environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
@@ -140,15 +143,15 @@ class TestFullDisk:
     def full(self, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
 
-    def test_is_told_before_anything_is_begun(self, full, tmp_path):
+    def test_is_noticed_before_anything_is_begun(self, full, tmp_path):
         with pytest.raises(StackError, match="make room"):
-            check_room(tmp_path / "not yet there")
+            check_disk_space(tmp_path / "not yet there")
 
     def test_is_the_cause_of_whatever_went_wrong(self, full, tmp_path):
-        assert "is full: make room" in in_one_line(StackError("worker does not start"), tmp_path)
+        assert "is full: make room" in describe_error(StackError("worker does not start"), tmp_path)
 
-    def test_is_told_by_the_system_too_as_a_quota_may_be_used_up(self, tmp_path):
-        assert "is full: make room" in in_one_line(OSError(errno.EDQUOT, "Disk quota exceeded"), tmp_path)
+    def test_is_reported_by_the_system_too_as_a_quota_may_be_used_up(self, tmp_path):
+        assert "is full: make room" in describe_error(OSError(errno.EDQUOT, "Disk quota exceeded"), tmp_path)
 
     def test_is_cured_by_make_clean(self, full, tmp_path):
         (tmp_path / "log").mkdir()
@@ -157,17 +160,17 @@ class TestFullDisk:
 
     def test_does_not_make_us_lose_a_process_or_its_pid(self, tmp_path, monkeypatch):
         """stack.json cannot be replaced while a process is started again: it is written as soon as there is room."""
-        layout = Layout(tmp_path)
-        supervisor = Supervisor(layout, Terminal(quiet=True))
+        paths = StackPaths(tmp_path)
+        supervisor = Supervisor(paths, Terminal(quiet=True))
         try:
             supervisor.publish({})
-            layout.stack_file.unlink()
-            layout.stack_file.mkdir()  # what replaces it fails now
-            keeper = supervisor.start(Program(name="sample", command=["sleep", "600"], env=dict(os.environ)))
-            wait_for(lambda: keeper.is_steady(0.3))
-            layout.stack_file.rmdir()
-            wait_for(lambda: supervisor.catch_up() or layout.stack_file.exists())
-            assert read_json(layout.stack_file)["processes"] == {"sample": keeper.pid}
+            paths.stack_file.unlink()
+            paths.stack_file.mkdir()  # what replaces it fails now
+            monitor = supervisor.start(ProcessSpec(name="sample", command=["sleep", "600"], env=dict(os.environ)))
+            wait_for(lambda: monitor.is_steady(0.3))
+            paths.stack_file.rmdir()
+            wait_for(lambda: supervisor.refresh() or paths.stack_file.exists())
+            assert read_json(paths.stack_file)["processes"] == {"sample": monitor.pid}
         finally:
             supervisor.stop()
 
@@ -175,21 +178,21 @@ class TestFullDisk:
 class TestWords:
     def test_a_bug_keeps_its_traceback(self, tmp_path):
         with pytest.raises(OSError, match="Bad file descriptor"):
-            in_one_line(OSError(errno.EBADF, "Bad file descriptor"), tmp_path)
+            describe_error(OSError(errno.EBADF, "Bad file descriptor"), tmp_path)
 
     def test_a_failed_initdb_says_why_and_where_the_rest_is(self, tmp_path, monkeypatch):
-        programs = tmp_path / "bin"
-        programs.mkdir()
-        (programs / "initdb").write_text("#!/bin/sh\necho creating\necho 'initdb: error: out of luck' >&2\nexit 1\n")
-        (programs / "initdb").chmod(0o755)
-        monkeypatch.setattr(postgres, "binaries", lambda: programs)
+        bin_folder = tmp_path / "bin"
+        bin_folder.mkdir()
+        (bin_folder / "initdb").write_text("#!/bin/sh\necho creating\necho 'initdb: error: out of luck' >&2\nexit 1\n")
+        (bin_folder / "initdb").chmod(0o755)
+        monkeypatch.setattr(postgres, "binaries", lambda: bin_folder)
         monkeypatch.setattr(postgres, "_new_owner", lambda: (os.geteuid(), ()))
-        layout = Layout(tmp_path / "var")
-        layout.logs.mkdir(parents=True)
+        paths = StackPaths(tmp_path / "var")
+        paths.logs.mkdir(parents=True)
         with pytest.raises(StackError, match=r"^initdb failed \(error: out of luck\): see .*initdb\.log") as refused:
-            postgres.make_cluster(layout, "password")
+            postgres.make_cluster(paths, "password")
         assert "\n" not in str(refused.value)
-        assert sorted(path.name for path in layout.var.iterdir()) == ["log"]
+        assert sorted(path.name for path in paths.var.iterdir()) == ["log"]
 
 
 class TestUserWithoutName:
@@ -204,10 +207,10 @@ class TestUserWithoutName:
         monkeypatch.setattr(os, "geteuid", lambda: 1234)
 
     def test_takes_nobodys_where_that_is_possible(self, nameless, monkeypatch):
-        monkeypatch.setattr(postgres, "runs", lambda *command: True)
-        assert postgres._with_a_name()[:2] == ("unshare", "--user")
+        monkeypatch.setattr(postgres, "succeeds", lambda *command: True)
+        assert postgres._user_name_prefix()[:2] == ("unshare", "--user")
 
-    def test_is_told_the_cure_where_it_is_not(self, nameless, monkeypatch):
-        monkeypatch.setattr(postgres, "runs", lambda *command: False)
+    def test_is_refused_with_the_cure_where_it_is_not(self, nameless, monkeypatch):
+        monkeypatch.setattr(postgres, "succeeds", lambda *command: False)
         with pytest.raises(StackError, match="add it to /etc/passwd"):
-            postgres._with_a_name()
+            postgres._user_name_prefix()

@@ -8,18 +8,18 @@ import pytest
 
 from config.devstack import postgres, rabbitmq, rabbitmq_packages
 from config.devstack.errors import StackError
-from config.devstack.paths import SECRET_NAMES, Layout
+from config.devstack.paths import SECRET_NAMES, StackPaths
 from config.devstack.ports import Ports
 from config.devstack.servers import Servers
 from config.devstack.supervisor import Supervisor
 from config.devstack.terminal import Terminal
-from config.devstack.up import choice_from_environment
-from tests.running import OUR_VARIABLES
+from config.devstack.up import options_from_environment
+from tests.running import STACK_VARIABLES
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    for name in OUR_VARIABLES:
+    for name in STACK_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -28,10 +28,10 @@ def addresses(tmp_path):
     """The addresses of a stack with the environment as it is when called."""
 
     def choose():
-        layout = Layout(tmp_path)
+        paths = StackPaths(tmp_path)
         secrets = dict.fromkeys(SECRET_NAMES, "p/w")
-        supervisor = Supervisor(layout, Terminal(quiet=True))
-        return Servers(layout, Ports(layout.ports_file), secrets, supervisor, say=print).addresses
+        supervisor = Supervisor(paths, Terminal(quiet=True))
+        return Servers(paths, Ports(paths.ports_file), secrets, supervisor, announce=print).addresses
 
     return choose
 
@@ -52,7 +52,7 @@ class TestAddresses:
         assert (chosen.database, chosen.database_owner) == ("postgresql://there/db", "postgresql://there/db")
         assert (chosen.celery_broker, chosen.exchange) == ("amqp://there", "amqp://there")
 
-    def test_the_exchange_may_be_elsewhere_alone(self, addresses, monkeypatch):
+    def test_the_exchange_alone_may_be_external(self, addresses, monkeypatch):
         monkeypatch.setenv("EXCHANGE_URL", "amqp://exchange.example")
         chosen = addresses()
         assert chosen.exchange == "amqp://exchange.example"
@@ -79,21 +79,21 @@ class TestRabbitMQ:
         assert [policy["definition"]["delivery-limit"] for policy in policies] == limits
 
     def test_nobody_home_means_no_consumers(self):
-        assert rabbitmq.consumers("amqp://nobody:nothing@127.0.0.1:1/none", "exchange.orders") == 0
+        assert rabbitmq.count_consumers("amqp://nobody:nothing@127.0.0.1:1/none", "exchange.orders") == 0
 
 
 class TestRabbitMQPackages:
-    def test_what_cannot_be_had_is_told_with_its_cures(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(rabbitmq_packages, "MACHINE", tmp_path / "machine")
+    def test_what_cannot_be_had_is_refused_with_the_remedies(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(rabbitmq_packages, "SYSTEM_ROOT", tmp_path / "machine")
         monkeypatch.setattr(shutil, "which", lambda name: None)
-        with pytest.raises(StackError) as told:
-            rabbitmq_packages.installation(tmp_path / "packages", say=print)
-        assert "CELERY_BROKER_URL" in str(told.value)
-        assert "docker compose up" in str(told.value)
-        assert "\n" not in str(told.value)
+        with pytest.raises(StackError) as refused:
+            rabbitmq_packages.find_installation(tmp_path / "packages", announce=print)
+        assert "CELERY_BROKER_URL" in str(refused.value)
+        assert "docker compose up" in str(refused.value)
+        assert "\n" not in str(refused.value)
 
     def test_prefers_the_machines_own_newest(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(rabbitmq_packages, "MACHINE", tmp_path)
+        monkeypatch.setattr(rabbitmq_packages, "SYSTEM_ROOT", tmp_path)
         for version in ("3.9.13", "3.10.8"):
             server = tmp_path / f"usr/lib/rabbitmq/lib/rabbitmq_server-{version}/sbin/rabbitmq-server"
             server.parent.mkdir(parents=True)
@@ -101,7 +101,7 @@ class TestRabbitMQPackages:
         erl = tmp_path / "usr/lib/erlang/bin/erl"
         erl.parent.mkdir(parents=True)
         erl.touch()
-        assert rabbitmq_packages.installation(tmp_path / "unused", say=print).version == (3, 10, 8)
+        assert rabbitmq_packages.find_installation(tmp_path / "unused", announce=print).version == (3, 10, 8)
         assert not (tmp_path / "unused").exists()
 
 
@@ -137,27 +137,27 @@ class TestPostgres:
             postgres.privileges(postgres.NOBODY)
 
     def test_a_cluster_of_another_version_is_refused_in_words(self, tmp_path):
-        layout = Layout(tmp_path)
-        layout.postgres.mkdir()
-        (layout.postgres / "PG_VERSION").write_text("9.6\n")
+        paths = StackPaths(tmp_path)
+        paths.postgres.mkdir()
+        (paths.postgres / "PG_VERSION").write_text("9.6\n")
         with pytest.raises(StackError, match="was made by PostgreSQL 9"):
-            postgres.check_cluster(layout)
+            postgres.check_cluster(paths)
 
 
-class TestChoice:
+class TestOptions:
     def test_simulator_and_market_maker_by_default(self):
-        choice = choice_from_environment()
-        assert (choice.simulator, choice.market_maker, choice.port) == (True, True, None)
+        options = options_from_environment()
+        assert (options.simulator, options.market_maker, options.port) == (True, True, None)
 
-    def test_an_exchange_elsewhere_leaves_the_simulator_out(self, monkeypatch):
+    def test_an_external_exchange_leaves_the_simulator_out(self, monkeypatch):
         monkeypatch.setenv("EXCHANGE", "external")
-        assert not choice_from_environment().simulator
+        assert not options_from_environment().simulator
 
-    def test_the_exchange_plays_scripts_and_misbehaves_when_told_to(self, monkeypatch):
-        assert (choice_from_environment().scripts, choice_from_environment().faults) == (False, "")
+    def test_the_exchange_plays_scripts_and_misbehaves_on_request(self, monkeypatch):
+        assert (options_from_environment().scripts, options_from_environment().faults) == (False, "")
         monkeypatch.setenv("EXCHANGE_SCRIPTS", "1")
         monkeypatch.setenv("EXCHANGE_FAULTS", "drops=0.1")
-        assert (choice_from_environment().scripts, choice_from_environment().faults) == (True, "drops=0.1")
+        assert (options_from_environment().scripts, options_from_environment().faults) == (True, "drops=0.1")
 
     @pytest.mark.parametrize(
         ("name", "value"), [("PORT", "web"), ("PORT", "70000"), ("EXCHANGE", "nyse"), ("EXCHANGE_SCRIPTS", "off")]
@@ -165,4 +165,4 @@ class TestChoice:
     def test_nonsense_is_refused_with_its_name(self, monkeypatch, name, value):
         monkeypatch.setenv(name, value)
         with pytest.raises(StackError, match=f"{name}={value}"):
-            choice_from_environment()
+            options_from_environment()

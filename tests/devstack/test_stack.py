@@ -8,20 +8,24 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import pytest
 
-from config.devstack import procfs
 from config.devstack.paths import ROOT
-from config.devstack.readiness import answers
+from config.devstack.process_table import belongs_to_stack, find_processes
+from config.devstack.readiness import responds
 from tests.running import RunningStack
 
-NAMES = {"web", "stream", "dispatcher", "worker", "reports", "beat", "flower", "simulator", "postgres", "rabbitmq"}
+NAMES = {
+    *("web", "stream", "dispatcher", "worker", "reports", "beat", "audit", "flower", "simulator"),
+    *("postgres", "rabbitmq"),
+}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var")
+    stack = RunningStack(tmp_path_factory.mktemp("with a space") / "var", is_fresh=True, AUDIT_INTERVAL_S="2")
     try:
         stack.wait_until_ready()
         yield stack
@@ -29,7 +33,7 @@ def stack(tmp_path_factory):
         stack.stop()
 
 
-def test_stack_json_tells_where_everything_is(stack):
+def test_stack_json_has_every_address(stack):
     described = stack.description
     urls = (
         "web_url",
@@ -41,19 +45,34 @@ def test_stack_json_tells_where_everything_is(stack):
         "exchange_url",
     )
     assert all(described[name] for name in urls)
-    assert answers(f"{described['web_url']}/readyz")
-    assert answers(f"{described['stream_url']}/livez")
+    assert responds(f"{described['web_url']}/readyz")
+    assert responds(f"{described['stream_url']}/livez")
     assert described["processes"].keys() == NAMES
-    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "dispatcher", "reports"}
-    assert all(answers(url) for url in described["metrics_urls"].values())
+    assert described["metrics_urls"].keys() == {"web", "stream", "worker", "audit", "dispatcher", "reports"}
+    assert all(responds(url) for url in described["metrics_urls"].values())
 
 
 def test_flower_sees_the_worker(stack):
-    """It asks the workers from several threads at once, each with two connections of the pool."""
+    """It inspects the workers from several threads at once, each with two connections of the pool."""
     deadline = time.monotonic() + 20
     while "flower_worker_online{" not in (seen := read(f"{stack.description['flower_url']}/metrics")):
         assert time.monotonic() < deadline, seen
         time.sleep(0.5)
+
+
+def test_the_books_are_audited_by_the_process_for_it(stack):
+    log = stack.var / "log" / "audit.log"
+    deadline = time.monotonic() + 30
+    while log.read_text().count("audit_done") < 2:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    assert "scope=INCREMENTAL" in log.read_text()
+    assert "audit_done" not in (stack.var / "log" / "worker.log").read_text()
+    page = read(stack.description["metrics_urls"]["audit"])
+    assert {
+        'brokerage_audit_discrepancies{scope="full"} 0.0',
+        'brokerage_audit_discrepancies{scope="incremental"} 0.0',
+    } <= {*page.splitlines()}
 
 
 def read(url: str) -> str:
@@ -63,15 +82,15 @@ def read(url: str) -> str:
     return connection.getresponse().read().decode()
 
 
-@pytest.mark.parametrize(("name", "program"), [("rabbitmq", "beam.smp"), ("postgres", "postgres"), ("web", "python")])
-def test_its_pids_are_those_that_do_the_work(stack, name, program):
-    assert Path(f"/proc/{stack.pid(name)}/comm").read_text().startswith(program)
+@pytest.mark.parametrize(("name", "command"), [("rabbitmq", "beam.smp"), ("postgres", "postgres"), ("web", "python")])
+def test_its_pids_are_those_that_do_the_work(stack, name, command):
+    assert Path(f"/proc/{stack.pid(name)}/comm").read_text().startswith(command)
 
 
 def test_servers_listen_on_loopback_only(stack):
     """As /proc writes them: 127.0.0.1, and ::1, on which Erlang's port mapper insists."""
-    marked = [pid for pid in procfs.pids() if (procfs.mark(pid) or "").startswith(f"{stack.var}:")]
-    owned = {link for pid in [*marked, stack.pid("postgres")] for link in open_sockets(pid)}
+    processes = find_processes(lambda process: belongs_to_stack(process, stack.var))
+    owned = {link for process in processes for link in open_sockets(process.pid)}
     listening = [
         fields
         for table in ("tcp", "tcp6")
@@ -118,13 +137,13 @@ def test_a_killed_process_is_back_within_ten_seconds(stack, name):
     while stack.pid(name) == killed:
         assert time.monotonic() < deadline, stack.output.read_text()[-3000:]
         time.sleep(0.05)
-    assert procfs.is_alive(stack.pid(name))
+    assert psutil.Process(stack.pid(name)).status() != psutil.STATUS_ZOMBIE
 
 
 def test_it_serves_again_after_all_that(stack):
     url = urlsplit(stack.description["web_url"])
     deadline = time.monotonic() + 30
-    while not answers(f"{url.geturl()}/readyz"):
+    while not responds(f"{url.geturl()}/readyz"):
         assert time.monotonic() < deadline, stack.output.read_text()[-3000:]
         time.sleep(0.2)
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
@@ -133,8 +152,8 @@ def test_it_serves_again_after_all_that(stack):
 
 
 def test_sigterm_stops_everything_and_leaves_no_process(stack):
-    assert stack.left()
+    assert stack.running_commands()
     stack.process.terminate()
     assert stack.process.wait(60) == 0
-    assert stack.left() == []
+    assert stack.running_commands() == []
     assert not (stack.var / "stack.json").exists()

@@ -1,4 +1,4 @@
-"""What every exchange that the broker is connected to must do. An adapter runs these cases by being the fixture."""
+"""The cases that every exchange adapter must pass: it runs them by giving the fixture `participant`."""
 
 import itertools
 from collections.abc import Callable
@@ -23,8 +23,8 @@ NOW = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
 _ids = itertools.count(1)
 
 
-class Member:
-    """The broker's side: sends requests to an exchange and keeps what comes back.
+class Participant:
+    """A client of an exchange: sends requests and returns the parsed reports.
 
     `exchange` takes a list of messages and returns those that came back, as soon as the exchange has answered.
     """
@@ -84,9 +84,9 @@ def cancel(trade, side, *, seq=2, orig=None):
     return encode("F", body, sending_time=NOW)
 
 
-def ask(trade, *, request=None, asking=None):
+def status_request(trade, *, request=None, query_id=None):
     body = order_status_request(
-        ord_status_req_id=asking or fresh("ask"),
+        ord_status_req_id=query_id or fresh("query"),
         cl_ord_id=request or f"{trade}-1",
         symbol="TEST",
         side="BUY",
@@ -95,16 +95,16 @@ def ask(trade, *, request=None, asking=None):
     return encode("H", body, sending_time=NOW)
 
 
-def kinds(answers):
-    return [str(getattr(answer, "exec_type", "reject")) for answer in answers]
+def kinds(replies):
+    return [str(getattr(reply, "exec_type", "reject")) for reply in replies]
 
 
-def of(trade, answers):
-    return [answer for answer in answers if answer.trade_ref == trade]
+def of(trade, replies):
+    return [reply for reply in replies if reply.trade_ref == trade]
 
 
 class ExchangeSpec:
-    """The subclass gives a fixture `member`: connected to an exchange with empty books that lists TEST, tick 0.01."""
+    """The subclass gives a fixture `participant`, of an exchange with empty books that lists TEST, tick 0.01."""
 
     @pytest.fixture
     def alice(self):
@@ -114,8 +114,8 @@ class ExchangeSpec:
     def bob(self):
         return fresh("bob")
 
-    def test_acknowledges_an_order_that_rests(self, member, alice):
-        (ack,) = member.send(new(alice, "BUY", 10, "99.00"))
+    def test_acknowledges_an_order_that_rests(self, participant, alice):
+        (ack,) = participant.send(new(alice, "BUY", 10, "99.00"))
         assert ack.exec_type == ExecType.NEW
         assert (ack.cl_ord_id, ack.trade_ref, ack.symbol, ack.side) == (f"{alice}-1", alice, "TEST", "BUY")
         assert (ack.order_qty, ack.price, ack.cum_qty, ack.leaves_qty) == (10, Decimal(99), 0, 10)
@@ -124,24 +124,24 @@ class ExchangeSpec:
         assert ack.transact_time
         assert not ack.poss_resend
 
-    def test_reports_a_trade_to_both_sides_at_the_resting_price(self, member, alice, bob):
-        answers = member.send(new(bob, "SELL", 10, "99.50"), new(alice, "BUY", 4, "101.00"))
-        assert kinds(answers) == ["0", "0", "F", "F"]
-        sold, bought = answers[2:]
+    def test_reports_a_trade_to_both_sides_at_the_resting_price(self, participant, alice, bob):
+        replies = participant.send(new(bob, "SELL", 10, "99.50"), new(alice, "BUY", 4, "101.00"))
+        assert kinds(replies) == ["0", "0", "F", "F"]
+        sold, bought = replies[2:]
         assert (sold.trade_ref, sold.last_qty, sold.last_px) == (bob, 4, Decimal("99.50"))
         assert (sold.ord_status, sold.cum_qty, sold.leaves_qty) == ("1", 4, 6)
         assert (bought.trade_ref, bought.last_qty, bought.last_px) == (alice, 4, Decimal("99.50"))
         assert (bought.ord_status, bought.cum_qty, bought.leaves_qty) == ("2", 4, 0)
         assert sold.exec_id != bought.exec_id
 
-    def test_never_gives_the_same_exec_id_twice(self, member, alice, bob):
-        answers = member.send(*(new(f"{bob}{n}", "SELL", 1, "99") for n in range(20)), new(alice, "BUY", 20, "99"))
-        ids = [answer.exec_id for answer in answers]
+    def test_never_gives_the_same_exec_id_twice(self, participant, alice, bob):
+        replies = participant.send(*(new(f"{bob}{n}", "SELL", 1, "99") for n in range(20)), new(alice, "BUY", 20, "99"))
+        ids = [reply.exec_id for reply in replies]
         assert len(set(ids)) == len(ids) == 21 + 40
 
-    def test_ignores_a_request_it_knows(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        again = member.send(new(alice, "BUY", 10, "99.00", poss_resend=True), new(alice, "BUY", 10, "99.00"))
+    def test_ignores_a_request_it_knows(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        again = participant.send(new(alice, "BUY", 10, "99.00", poss_resend=True), new(alice, "BUY", 10, "99.00"))
         assert again == []
 
     @pytest.mark.parametrize(
@@ -152,96 +152,101 @@ class ExchangeSpec:
             ({"price": "99.001"}, "18"),
         ],
     )
-    def test_rejects_terms_it_does_not_take(self, member, alice, change, reason):
+    def test_rejects_terms_it_does_not_take(self, participant, alice, change, reason):
         terms = {"side": "BUY", "quantity": 10, "price": "99.00"} | change
-        (answer,) = member.send(new(alice, **terms))
-        assert (answer.exec_type, answer.ord_status, answer.ord_rej_reason) == ("8", "8", reason)
-        assert answer.leaves_qty == 0
-        assert answer.text
+        (reply,) = participant.send(new(alice, **terms))
+        assert (reply.exec_type, reply.ord_status, reply.ord_rej_reason) == ("8", "8", reason)
+        assert reply.leaves_qty == 0
+        assert reply.text
 
     @pytest.mark.parametrize("time_in_force", ["IOC", "FOK"])
-    def test_cancels_what_could_not_trade_at_once(self, member, alice, bob, time_in_force):
-        member.send(new(bob, "SELL", 4, "99.00"))
-        answers = of(alice, member.send(new(alice, "BUY", 10, "99.00", time_in_force=time_in_force)))
-        assert kinds(answers) == (["0", "F", "4"] if time_in_force == "IOC" else ["0", "4"])
-        assert (answers[-1].ord_status, answers[-1].leaves_qty) == ("4", 0)
+    def test_cancels_what_could_not_trade_at_once(self, participant, alice, bob, time_in_force):
+        participant.send(new(bob, "SELL", 4, "99.00"))
+        replies = of(alice, participant.send(new(alice, "BUY", 10, "99.00", time_in_force=time_in_force)))
+        assert kinds(replies) == (["0", "F", "4"] if time_in_force == "IOC" else ["0", "4"])
+        assert (replies[-1].ord_status, replies[-1].leaves_qty) == ("4", 0)
 
-    def test_cancels_on_request_and_only_once(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        done, late = member.send(cancel(alice, "BUY"), cancel(alice, "BUY", seq=3))
+    def test_cancels_on_request_and_only_once(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        done, late = participant.send(cancel(alice, "BUY"), cancel(alice, "BUY", seq=3))
         assert (done.exec_type, done.cl_ord_id, done.orig_cl_ord_id) == ("4", f"{alice}-2", f"{alice}-1")
         assert (done.ord_status, done.leaves_qty) == ("4", 0)
         assert isinstance(late, CancelReject)
         assert (late.cl_ord_id, late.cxl_rej_reason, late.cxl_rej_response_to) == (f"{alice}-3", "0", "1")
 
-    def test_refuses_to_change_an_order_it_does_not_know(self, member, alice):
-        answers = member.send(cancel(alice, "BUY"), amend(alice, "BUY", 5, "99.00", seq=3))
-        assert [(answer.cxl_rej_reason, answer.cxl_rej_response_to) for answer in answers] == [("1", "1"), ("1", "2")]
+    def test_refuses_to_change_an_order_it_does_not_know(self, participant, alice):
+        replies = participant.send(cancel(alice, "BUY"), amend(alice, "BUY", 5, "99.00", seq=3))
+        assert [(reply.cxl_rej_reason, reply.cxl_rej_response_to) for reply in replies] == [("1", "1"), ("1", "2")]
 
-    def test_amends(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        (done,) = member.send(amend(alice, "BUY", 12, "99.10"))
+    def test_amends(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        (done,) = participant.send(amend(alice, "BUY", 12, "99.10"))
         assert (done.exec_type, done.cl_ord_id, done.orig_cl_ord_id) == ("5", f"{alice}-2", f"{alice}-1")
         assert (done.order_qty, done.price, done.leaves_qty) == (12, Decimal("99.10"), 12)
 
-    def test_an_amendment_may_trade_at_once(self, member, alice, bob):
-        member.send(new(bob, "SELL", 10, "100.00"), new(alice, "BUY", 10, "99.00"))
-        answers = of(alice, member.send(amend(alice, "BUY", 10, "100.00")))
-        assert kinds(answers) == ["5", "F"]
-        assert answers[0].cum_qty == 0
-        assert answers[1].cl_ord_id == f"{alice}-2"
+    def test_an_amendment_may_trade_at_once(self, participant, alice, bob):
+        participant.send(new(bob, "SELL", 10, "100.00"), new(alice, "BUY", 10, "99.00"))
+        replies = of(alice, participant.send(amend(alice, "BUY", 10, "100.00")))
+        assert kinds(replies) == ["5", "F"]
+        assert replies[0].cum_qty == 0
+        assert replies[1].cl_ord_id == f"{alice}-2"
 
-    def test_an_amendment_below_what_is_filled_cancels_the_rest(self, member, alice, bob):
-        member.send(new(alice, "BUY", 10, "99.00"), new(bob, "SELL", 4, "99.00"))
-        (done,) = member.send(amend(alice, "BUY", 2, "99.00"))
+    def test_an_amendment_below_what_is_filled_cancels_the_rest(self, participant, alice, bob):
+        participant.send(new(alice, "BUY", 10, "99.00"), new(bob, "SELL", 4, "99.00"))
+        (done,) = participant.send(amend(alice, "BUY", 2, "99.00"))
         assert (done.exec_type, done.order_qty, done.cum_qty, done.leaves_qty) == ("5", 4, 4, 0)
         assert done.ord_status == "2"
 
-    def test_refuses_an_amendment_to_terms_it_does_not_take(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        (refused,) = member.send(amend(alice, "BUY", 10, "99.001"))
+    def test_refuses_an_amendment_to_terms_it_does_not_take(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        (refused,) = participant.send(amend(alice, "BUY", 10, "99.001"))
         assert (refused.cl_ord_id, refused.cxl_rej_response_to) == (f"{alice}-2", "2")
-        (done,) = member.send(amend(alice, "BUY", 10, "98.00", seq=3, orig=f"{alice}-2"))
+        (done,) = participant.send(amend(alice, "BUY", 10, "98.00", seq=3, orig=f"{alice}-2"))
         assert (done.exec_type, done.orig_cl_ord_id) == ("5", f"{alice}-1")
 
-    def test_finds_the_order_by_its_second_name_when_a_request_was_lost(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        (done,) = member.send(cancel(alice, "BUY", seq=3))  # request 2 never came
+    def test_finds_the_order_by_its_second_name_when_a_request_was_lost(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        (done,) = participant.send(cancel(alice, "BUY", seq=3))  # request 2 never came
         assert (done.exec_type, done.orig_cl_ord_id) == ("4", f"{alice}-1")
 
-    def test_answers_a_status_request_with_everything_again(self, member, alice, bob):
-        first = member.send(new(alice, "BUY", 10, "99.00"))
-        first += of(alice, member.send(new(bob, "SELL", 4, "99.00"), amend(alice, "BUY", 3, "99.00")))
-        first += member.send(cancel(alice, "BUY", seq=3))
-        *again, status = member.send(ask(alice, asking="ask-me"))
+    def test_answers_a_status_request_with_everything_again(self, participant, alice, bob):
+        first = participant.send(new(alice, "BUY", 10, "99.00"))
+        first += of(alice, participant.send(new(bob, "SELL", 4, "99.00"), amend(alice, "BUY", 3, "99.00")))
+        first += participant.send(cancel(alice, "BUY", seq=3))
+        *again, status = participant.send(status_request(alice, query_id="query-1"))
         assert kinds(first) == ["0", "F", "5", "reject"]
-        assert [answer.body for answer in again] == [answer.body for answer in first]
-        assert all(answer.poss_resend for answer in again)
-        assert (status.exec_type, status.exec_id, status.ord_status_req_id) == ("I", "0", "ask-me")
+        assert [reply.body for reply in again] == [reply.body for reply in first]
+        assert all(reply.poss_resend for reply in again)
+        assert (status.exec_type, status.exec_id, status.ord_status_req_id) == ("I", "0", "query-1")
         assert (status.ord_status, status.order_qty, status.cum_qty, status.leaves_qty) == ("2", 4, 4, 0)
         assert status.cl_ord_id == f"{alice}-3", "the latest request that came"
 
-    def test_a_status_request_changes_nothing_and_may_come_again(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        assert kinds(member.send(ask(alice)) + member.send(ask(alice))) == ["0", "I", "0", "I"]
+    def test_a_status_request_changes_nothing_and_may_come_again(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        assert kinds(participant.send(status_request(alice)) + participant.send(status_request(alice))) == [
+            "0",
+            "I",
+            "0",
+            "I",
+        ]
 
-    def test_finds_the_order_it_is_asked_about_by_its_second_name(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.00"))
-        *_, status = member.send(ask(alice, request="never-came"))
+    def test_finds_the_order_of_a_status_request_by_its_second_name(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.00"))
+        *_, status = participant.send(status_request(alice, request="never-came"))
         assert (status.cl_ord_id, status.ord_status) == (f"{alice}-1", "0")
 
-    def test_says_so_when_it_does_not_know_the_order(self, member, alice):
-        (status,) = member.send(ask(alice))
+    def test_rejects_a_status_request_about_an_order_it_does_not_know(self, participant, alice):
+        (status,) = participant.send(status_request(alice))
         assert (status.exec_type, status.exec_id) == ("I", "0")
         assert (status.ord_status, status.ord_rej_reason) == ("8", "5")
         assert status.cl_ord_id == f"{alice}-1"
 
-    def test_a_rejected_order_is_known(self, member, alice):
-        member.send(new(alice, "BUY", 10, "99.001"))
-        again, status = member.send(ask(alice))
+    def test_a_rejected_order_is_known(self, participant, alice):
+        participant.send(new(alice, "BUY", 10, "99.001"))
+        again, status = participant.send(status_request(alice))
         assert (again.exec_type, status.ord_status) == ("8", "8")
         assert status.ord_rej_reason != "5"
 
-    def test_a_message_it_cannot_read_stops_nothing(self, member, alice):
-        answers = member.send(b"\x00", b'{"Header":{"MsgType":"D"},"Body":{}}', new(alice, "BUY", 10, "99.00"))
-        assert kinds(answers) == ["0"]
+    def test_a_message_it_cannot_read_stops_nothing(self, participant, alice):
+        replies = participant.send(b"\x00", b'{"Header":{"MsgType":"D"},"Body":{}}', new(alice, "BUY", 10, "99.00"))
+        assert kinds(replies) == ["0"]

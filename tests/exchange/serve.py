@@ -1,4 +1,4 @@
-"""An exchange as a process of its own, on queues of a test: python -m tests.exchange.serve ORDERS REPORTS JOURNAL"""
+"""Runs an exchange as a process, on queues of a test: python -m tests.exchange.serve ORDERS REPORTS JOURNAL"""
 
 import signal
 import sys
@@ -9,13 +9,13 @@ from django.conf import settings
 
 from exchange.amqp import Queue
 from exchange.simulator.faults import NONE, Faults
-from exchange.simulator.instruments import Share
+from exchange.simulator.instruments import Instrument
 from exchange.simulator.journal import Journal
 from exchange.simulator.server import Server
 
 TEST = {
-    "TEST": Share("TEST", Decimal("0.01"), 1, Decimal(100), Decimal(50)),
-    "HALTED": Share("HALTED", Decimal("0.05"), 1, Decimal(100), Decimal(20), halted=True),
+    "TEST": Instrument("TEST", Decimal("0.01"), 1, Decimal(100), Decimal(50)),
+    "HALTED": Instrument("HALTED", Decimal("0.05"), 1, Decimal(100), Decimal(20), halted=True),
 }
 
 
@@ -23,10 +23,10 @@ def server(*, journal: Journal, orders: Queue, reports: Queue, faults: Faults = 
     return Server(
         url=settings.EXCHANGE_URL,
         journal=journal,
-        shares=TEST,
-        read_shares=lambda: None,
+        instruments=TEST,
+        read_instruments=lambda: None,
         seed=1,
-        latency=0.001,
+        latency_s=0.001,
         market_maker=False,
         pending_reports=False,
         faults=faults,

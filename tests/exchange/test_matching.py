@@ -14,7 +14,7 @@ def order(key, side, quantity, price, time_in_force=DAY, *, house=False):
     return Order(key=key, side=side, quantity=quantity, price=Decimal(price), time_in_force=time_in_force, house=house)
 
 
-def told(fills):
+def summary(fills):
     return [(fill.resting.key, fill.incoming.key, fill.quantity, fill.price) for fill in fills]
 
 
@@ -33,7 +33,7 @@ class TestTrading:
         for key, price in (("dear", "102"), ("early", "100"), ("late", "100"), ("cheap", "99")):
             book.submit(order(key, SELL, 5, price))
         fills = book.submit(order("alice", BUY, 13, "101"))
-        assert told(fills) == [
+        assert summary(fills) == [
             ("cheap", "alice", 5, Decimal(99)),
             ("early", "alice", 5, Decimal(100)),
             ("late", "alice", 3, Decimal(100)),
@@ -58,15 +58,15 @@ class TestTrading:
     def test_the_house_does_not_trade_with_itself_but_with_everybody_else(self, book):
         book.submit(order("bid", BUY, 10, "100", house=True))
         assert book.submit(order("offer", SELL, 10, "100", house=True)) == []
-        assert told(book.submit(order("alice", BUY, 3, "100"))) == [("offer", "alice", 3, Decimal(100))]
-        assert told(book.submit(order("bob", SELL, 3, "100"))) == [("bid", "bob", 3, Decimal(100))]
+        assert summary(book.submit(order("alice", BUY, 3, "100"))) == [("offer", "alice", 3, Decimal(100))]
+        assert summary(book.submit(order("bob", SELL, 3, "100"))) == [("bid", "bob", 3, Decimal(100))]
 
 
 class TestTimeInForce:
     def test_ioc_takes_what_is_there_and_never_rests(self, book):
         book.submit(order("bob", SELL, 4, "100"))
         alice = order("alice", BUY, 10, "100", IOC)
-        assert told(book.submit(alice)) == [("bob", "alice", 4, Decimal(100))]
+        assert summary(book.submit(alice)) == [("bob", "alice", 4, Decimal(100))]
         assert book.get("alice") is None
 
     def test_fok_takes_all_or_nothing(self, book):
@@ -83,7 +83,7 @@ class TestReplacing:
         book.submit(early)
         book.submit(order("late", SELL, 10, "100"))
         assert book.replace(early, quantity=6, price=Decimal(100)) == []
-        assert told(book.submit(order("alice", BUY, 7, "100")))[0] == ("early", "alice", 6, Decimal(100))
+        assert summary(book.submit(order("alice", BUY, 7, "100")))[0] == ("early", "alice", 6, Decimal(100))
 
     @pytest.mark.parametrize(("quantity", "price"), [(11, "100"), (10, "100.05")])
     def test_anything_else_goes_to_the_back(self, book, quantity, price):
@@ -91,13 +91,13 @@ class TestReplacing:
         book.submit(early)
         book.submit(order("late", SELL, 10, price))
         book.replace(early, quantity=quantity, price=Decimal(price))
-        assert told(book.submit(order("alice", BUY, 10, "101")))[0][0] == "late"
+        assert summary(book.submit(order("alice", BUY, 10, "101")))[0][0] == "late"
 
     def test_a_better_price_may_trade_at_once(self, book):
         book.submit(order("bob", SELL, 10, "101"))
         alice = order("alice", BUY, 10, "100")
         book.submit(alice)
-        assert told(book.replace(alice, quantity=10, price=Decimal(102))) == [("bob", "alice", 10, Decimal(101))]
+        assert summary(book.replace(alice, quantity=10, price=Decimal(102))) == [("bob", "alice", 10, Decimal(101))]
 
     def test_what_is_filled_already_stays_and_the_rest_goes(self, book):
         alice = order("alice", BUY, 10, "100")

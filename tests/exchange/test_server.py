@@ -16,17 +16,17 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from exchange.amqp import WINDOW, Outgoing, Publisher
+from exchange.amqp import WINDOW, OutboundMessage, Publisher
 from exchange.fix.messages import parse
 from exchange.simulator.faults import NONE, Fault, Faults
 from exchange.simulator.journal import Journal
-from tests.exchange.exchange_spec import ExchangeSpec, Member, ask, cancel, fresh, new
+from tests.exchange.exchange_spec import ExchangeSpec, Participant, cancel, fresh, new, status_request
 from tests.exchange.serve import server
 from tests.factories import InstrumentFactory
 
 
 class Wire:
-    """The broker's end of the link, by hand."""
+    """The broker's end of the link, without its code."""
 
     def __init__(self, channel, orders, reports):
         self.publisher = Publisher(settings.EXCHANGE_URL, orders)
@@ -37,10 +37,10 @@ class Wire:
 
     def send(self, bodies):
         for start in range(0, len(bodies), WINDOW):
-            self.publisher.publish([Outgoing(fresh("m"), body) for body in bodies[start : start + WINDOW]])
+            self.publisher.publish([OutboundMessage(fresh("m"), body) for body in bodies[start : start + WINDOW]])
 
     def until(self, is_last, timeout=30):
-        """All messages up to the one that `is_last` knows, without it."""
+        """Return all messages up to the one that `is_last` recognises, without it."""
         found, end = [], time.monotonic() + timeout
         while time.monotonic() < end:
             while self.arrived:
@@ -62,10 +62,10 @@ class Wire:
                 self.connection.drain_events(timeout=0.1)
 
     def exchange(self, requests):
-        """Send, and return all that came back: the answer to a last asking ends it."""
-        asking = fresh("end")
-        self.send([*requests, ask(asking, asking=asking)])
-        return self.until(lambda body: body.get("OrdStatusReqID") == asking)
+        """Send, and return all that came back: the answer to a last status request ends it."""
+        end = fresh("end")
+        self.send([*requests, status_request(end, query_id=end)])
+        return self.until(lambda body: body.get("OrdStatusReqID") == end)
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def serving(queues, path, faults=NONE):
 
 
 @pytest.fixture
-def member(wire, queues, tmp_path):
+def participant(wire, queues, tmp_path):
     with serving(queues, tmp_path / "exchange.sqlite3"):
-        yield Member(wire.exchange)
+        yield Participant(wire.exchange)
 
 
 class TestServer(ExchangeSpec):
@@ -117,11 +117,11 @@ class TestFaults:
     def test_disconnects_in_the_middle_lose_nothing_and_the_second_time_is_marked(self, wire, queues, tmp_path):
         faults = Faults({Fault.DISCONNECTS: 0.5}, seed=3)
         with serving(queues, tmp_path / "journal", faults):
-            answers = []
+            replies = []
             for start in range(0, 50, 10):
                 batch = [new(f"t{number}", "BUY", 1, "99.00") for number in range(start, start + 10)]
-                answers += map(parse, wire.exchange(batch))
-        acks = [answer for answer in answers if answer.exec_type == "0"]
+                replies += map(parse, wire.exchange(batch))
+        acks = [reply for reply in replies if reply.exec_type == "0"]
         marked = [ack for ack in acks if ack.poss_resend]
         assert {ack.trade_ref for ack in acks} == {f"t{number}" for number in range(50)}
         assert {ack.exec_id for ack in acks if not ack.poss_resend} >= {ack.exec_id for ack in marked}
@@ -178,11 +178,11 @@ class TestKilled:
         for report in reports:
             if report.exec_id not in by_id:
                 seen.append(int(report.exec_id.split("-")[1]))
-            assert by_id.setdefault(report.exec_id, report.body) == report.body, "one ExecID, two stories"
+            assert by_id.setdefault(report.exec_id, report.body) == report.body, "one ExecID, two bodies"
         assert seen == sorted(seen), "out of order"
         distinct = [parse_body(body) for body in by_id.values()]
         acks = Counter(report.trade_ref for report in distinct if report.exec_type == "0")
-        assert acks == Counter(trades), "each order is taken exactly once"
+        assert acks == Counter(trades), "each order is received exactly once"
         assert not [report for report in distinct if report.exec_type == "8"]
         filled = defaultdict(int)
         for report in (report for report in distinct if report.exec_type == "F"):
@@ -216,10 +216,10 @@ class TestCommand:
             child.send_signal(signal.SIGTERM)
             rest, _ = child.communicate(timeout=10)
         assert child.returncode == 0
-        assert "exchange_so_far" in rest
+        assert "exchange_summary" in rest
         assert "Traceback" not in output + rest
 
-    def test_says_in_one_line_that_nobody_is_there_and_goes_on_trying(self, tmp_path):
+    def test_logs_in_one_line_that_rabbitmq_is_not_there_and_goes_on_trying(self, tmp_path):
         url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**connection.settings_dict)
         command = ["manage.py", "run_exchange", "--journal", str(tmp_path / "journal")]
         nowhere = "amqp://guest:guest@127.0.0.1:1//"
@@ -237,11 +237,11 @@ class TestCommand:
         assert code == 1
         assert output.strip().startswith("CommandError: --faults: no fault is called 'gremlins'; there are acks_late,")
 
-    def test_only_tells_whether_it_could_be_played_when_asked_to(self):
+    def test_checks_its_options_only_with_check(self):
         assert self._without_servers("--faults", "drops=0.1,delays=1", "--check") == (0, "")
 
     def _without_servers(self, *options):
-        """The exit code, and all that it says."""
+        """Return the exit code, and all of the output."""
         with process(
             ["manage.py", "run_exchange", *options], DATABASE_URL="postgresql://nobody@127.0.0.1:1/n"
         ) as child:
@@ -249,10 +249,10 @@ class TestCommand:
         return child.returncode, output
 
     def _lines_until(self, child, text):
-        """What the process says up to the line with `text`."""
-        said = []
+        """Return the output up to the line with `text`."""
+        lines = []
         for line in child.stdout:
-            said.append(line)
+            lines.append(line)
             if text in line:
-                return "".join(said)
-        raise AssertionError("".join(said))
+                return "".join(lines)
+        raise AssertionError("".join(lines))

@@ -247,8 +247,8 @@ class TestTheLog:
                 services.deposit(trader_id=dora[0], symbol=dora[1], amount=40, key="k")
         about = {"trader_id": dora[0], "symbol": "ACME", "amount": 31}
         assert lines == [
-            {"event": "lent_by_the_house", "log_level": "error", "trade_id": str(trade), **about},
-            {"event": "repaid_to_the_house", "log_level": "info", **about},
+            {"event": "house_loan", "log_level": "error", "trade_id": str(trade), **about},
+            {"event": "house_loan_repaid", "log_level": "info", **about},
         ]
 
     def test_says_nothing_of_what_was_rolled_back(

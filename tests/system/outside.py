@@ -104,21 +104,22 @@ class Outside:
         return [json.loads(message.body) for message in messages]
 
     def next_from_broker(self, msg_type: str, trade_id: str) -> dict[str, Any]:
-        """The next message of this type about this trade; those before it are taken out of the queue, too."""
+        """Return the next message of this type about this trade; those before it leave the queue, too."""
 
-        def take() -> dict[str, Any] | None:
-            with suppress(amqp.exceptions.NotFound):  # deleted, and the broker has not made it anew
+        def receive() -> dict[str, Any] | None:
+            # A queue that was deleted and is not declared again yet is not found. One that is being declared is listed
+            # by RabbitMQ before its process runs, and reading from it then costs the connection (541, "noproc"): so
+            # each look has a connection of its own. In neither case is there anything to read.
+            with suppress(amqp.exceptions.NotFound, amqp.exceptions.InternalError), self._exchange() as connection:
                 channel = connection.channel()
                 while message := channel.basic_get("exchange.orders", no_ack=True):
                     found: dict[str, Any] = json.loads(message.body)
                     if (found["Header"]["MsgType"], found["Body"]["SecondaryClOrdID"]) == (msg_type, trade_id):
                         return found
-                channel.close()
             return None
 
-        with self._exchange() as connection:
-            found: dict[str, Any] = self.wait(take, bool)
-            return found
+        found: dict[str, Any] = self.wait(receive, bool)
+        return found
 
     def delete_queues(self, *names: str) -> None:
         """Delete queues with all that is in them, on the exchange's link or on the tasks' broker, wherever they are."""

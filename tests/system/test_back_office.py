@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from config.devstack.debian_programs import Browser
-from config.devstack.demo_client import answer, log_in
+from config.devstack.debian_tools import Browser
+from config.devstack.demo_client import checked_json, log_in
 from config.devstack.screenshots import log_in_to_back_office
 from tests.running import RunningStack
 from tests.system.outside import Outside
@@ -33,14 +33,14 @@ def trade(stack: RunningStack, outside: Outside) -> dict[str, Any]:
     agent, alice = log_in(web, "agent"), log_in(web, "alice")
     with closing(agent), closing(alice):
         order = {"symbol": "TEST", "side": "BUY", "quantity": 10, "price": "101.50"}
-        order["trader_id"] = answer(alice.get("/wallet"))["trader_id"]
-        placed = answer(agent.post("/trades", json=order, headers={"X-Channel": "CALL"}))
+        order["trader_id"] = checked_json(alice.get("/wallet"))["trader_id"]
+        placed = checked_json(agent.post("/trades", json=order, headers={"X-Channel": "CALL"}))
         [sent] = outside.orders(1)
         named = {name: sent["Body"][name] for name in ("ClOrdID", "Symbol", "Side")}
         outside.report(named | {"ExecType": "0", "OrdStatus": "0"})
         outside.report(named | {"ExecType": "F", "OrdStatus": "1", "LastQty": "4", "LastPx": "101.25"})
         path = f"/trades/{placed['trade_id']}"
-        return outside.wait(lambda: answer(alice.get(path)), lambda seen: seen["filled_quantity"] == 4)
+        return outside.wait(lambda: checked_json(alice.get(path)), lambda seen: seen["filled_quantity"] == 4)
 
 
 def test_an_agent_finds_a_trade_by_its_spoken_reference_and_follows_it(

@@ -14,7 +14,7 @@ FILLED = 10
 SENT = {"kind": "NEW", "side": "BUY", "channel": "MOBILE"}
 
 
-def shown(outside: Outside, role: str, name: str, **labels: str) -> float:
+def sample(outside: Outside, role: str, name: str, **labels: str) -> float:
     """The sum of a metric's samples with these labels, on the page of `role`."""
     page = outside.http.get(outside.stack.description["metrics_urls"][role]).raise_for_status().text
     samples = (sample for family in text_string_to_metric_families(page) for sample in family.samples)
@@ -44,11 +44,11 @@ def place_with(outside: Outside, trader: dict[str, str], number: int) -> int:
 
 def test_the_counters_add_up_while_two_children_of_each_role_served(outside: Outside) -> None:
     [trader] = outside.traders()
-    accepted = rise(lambda: shown(outside, "web", "requests_accepted_total", **SENT))
-    booked = rise(lambda: shown(outside, "worker", "requests_booked_total", **SENT))
-    sent = rise(lambda: shown(outside, "worker", "requests_sent_total", **SENT))
-    timed = rise(lambda: shown(outside, "worker", "accept_to_sent_seconds_count", kind="NEW"))
-    dispatched = rise(lambda: shown(outside, "dispatcher", "requests_dispatched_total", lease="first"))
+    accepted = rise(lambda: sample(outside, "web", "requests_accepted_total", **SENT))
+    booked = rise(lambda: sample(outside, "worker", "requests_booked_total", **SENT))
+    sent = rise(lambda: sample(outside, "worker", "requests_sent_total", **SENT))
+    timed = rise(lambda: sample(outside, "worker", "accept_to_sent_seconds_count", kind="NEW"))
+    dispatched = rise(lambda: sample(outside, "dispatcher", "requests_dispatched_total", lease="first"))
     children = {
         (role, name): by_child(outside, role, name)
         for role, name in (("web", "requests_accepted_total"), ("worker", "requests_booked_total"))
@@ -64,17 +64,17 @@ def test_the_counters_add_up_while_two_children_of_each_role_served(outside: Out
         assert sum(rises) == TRADES
 
     unconfirmed = outside.query("SELECT count(*) FROM trades_traderequest WHERE stage = 'SENT' AND outcome IS NULL")
-    outside.wait(lambda: shown(outside, "web", "unconfirmed_requests"), lambda seen: seen == unconfirmed[0][0])
+    outside.wait(lambda: sample(outside, "web", "unconfirmed_requests"), lambda seen: seen == unconfirmed[0][0])
     fill_some_and_see_them(outside)
 
 
 def fill_some_and_see_them(outside: Outside) -> None:
-    filled = rise(lambda: shown(outside, "reports", "trades_filled_total", side="BUY", channel="MOBILE"))
-    executions = rise(lambda: shown(outside, "reports", "executions_total", side="BUY", channel="MOBILE"))
+    filled = rise(lambda: sample(outside, "reports", "trades_filled_total", side="BUY", channel="MOBILE"))
+    executions = rise(lambda: sample(outside, "reports", "executions_total", side="BUY", channel="MOBILE"))
     for order in outside.orders(TRADES)[:FILLED]:
         named = {name: order["Body"][name] for name in ("ClOrdID", "SecondaryClOrdID", "Symbol", "Side")}
         outside.report(named | {"ExecType": "F", "LastQty": "1", "LastPx": "100.00"})
     outside.wait(filled, lambda seen: seen >= FILLED)
     assert (filled(), executions()) == (FILLED, FILLED)
-    assert shown(outside, "reports", "exchange_link_up", queue="exchange.reports") == 1
-    assert shown(outside, "worker", "exchange_link_up", queue="exchange.orders") == 1
+    assert sample(outside, "reports", "exchange_link_up", queue="exchange.reports") == 1
+    assert sample(outside, "worker", "exchange_link_up", queue="exchange.orders") == 1

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from exchange.fix.messages import ExecType, ExecutionReport
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import ExecutionReport
 
 REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 

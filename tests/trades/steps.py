@@ -86,7 +86,7 @@ def run_to_booked() -> list[leases.Lease]:
 def run_to_sent() -> None:
     """The same, and note it as sent without publishing it: nobody listens."""
     taken = run_to_booked()
-    send.note_sent([UUID(request_id) for request_id, _ in taken], now=timezone.now())
+    send.note_sent([UUID(request_id) for request_id, _ in taken])
 
 
 def report(trade_id: UUID, exec_type: str, *, seq: int = 1, resend: bool = False, **fields: str) -> Report:

@@ -202,7 +202,7 @@ class TestIsNotedAndNotObeyed:
     def test_in_words(self, trade: UUID) -> None:
         steps.tell(steps.report(trade, "0", CumQty="9", OrdStatus="2"))
         entry = timeline.read(trade).entries[-1]
-        assert descriptions.sentence(Trade.objects.get(pk=trade), entry.event, entry.request) == (
+        assert descriptions.describe_event(Trade.objects.get(pk=trade), entry.event, entry.request) == (
             "Odd: the exchange's last report has other figures than we have; ours count"
             " (status PARTIALLY_FILLED, the exchange says FILLED; filled quantity 4, the exchange says 9)"
         )

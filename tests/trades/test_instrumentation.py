@@ -18,10 +18,8 @@ from trades.core import parking, repository
 from trades.lifecycle import Stage
 from trades.models import TradeRequest
 from trades.queries import gauges
-from trades.queries.audit import audit_and_report
 from trades.steps import leases
 from wallets import services as wallets
-from wallets.models import Wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -209,20 +207,20 @@ def broken_once(write: Callable[..., None]) -> Callable[..., None]:
 
 class TestWhatWaits:
     def test_is_nothing_when_nothing_waits(self) -> None:
-        assert set(gauges.figures().values()) == {0.0}
+        assert set(gauges.read().values()) == {0.0}
 
     def test_is_seen_with_its_age(self, alice: Trader, share: Instrument) -> None:
         long_ago = timezone.now() - timezone.timedelta(seconds=100)
         for _ in range(3):
             steps.place(alice, quantity=1)
         TradeRequest.objects.update(due_at=long_ago, created_at=long_ago)
-        seen = gauges.figures()
+        seen = gauges.read()
         assert (seen["brokerage_due_requests"], seen["brokerage_unprocessed_requests"]) == (3, 3)
         assert seen["brokerage_oldest_due_seconds"] == pytest.approx(100, abs=5)
         assert seen["brokerage_oldest_unprocessed_seconds"] == pytest.approx(100, abs=5)
         steps.run_to_sent()
         TradeRequest.objects.update(sent_at=long_ago)
-        seen = gauges.figures()
+        seen = gauges.read()
         assert (seen["brokerage_due_requests"], seen["brokerage_unprocessed_requests"]) == (0, 0)
         assert seen["brokerage_unconfirmed_requests"] == 3
         assert seen["brokerage_oldest_unconfirmed_seconds"] == pytest.approx(100, abs=5)
@@ -230,19 +228,19 @@ class TestWhatWaits:
     def test_counts_as_unprocessed_while_a_batch_has_it(self, alice: Trader, share: Instrument) -> None:
         steps.place(alice)
         leases.lease_due(10)
-        seen = gauges.figures()
+        seen = gauges.read()
         assert (seen["brokerage_due_requests"], seen["brokerage_unprocessed_requests"]) == (0, 1)
 
     def test_for_a_person_is_parked_and_counted(self, alice: Trader, share: Instrument, counted: Counted) -> None:
         steps.place(alice)
         parking.park_by_hand(TradeRequest.objects.get().pk, why="looked at")
-        seen = gauges.figures()
+        seen = gauges.read()
         assert (seen["brokerage_parked_requests"], seen["brokerage_unprocessed_requests"]) == (1, 0)
         assert counted("requests_parked_total", reason="PARKED_BY_STAFF") == 1
 
     def test_on_the_desk_is_what_was_quarantined(self) -> None:
         quarantine(queue="q", message_id="m", body=b"?", code="MALFORMED", detail="not JSON")
-        assert gauges.figures()["brokerage_quarantined_messages"] == 1
+        assert gauges.read()["brokerage_quarantined_messages"] == 1
 
     @pytest.mark.breaks_the_books  # the trade exists in the journals only
     def test_at_the_house_is_who_owes_it(self, alice: Trader, bob: Trader, carol: Trader) -> None:
@@ -256,19 +254,7 @@ class TestWhatWaits:
             for trader in (bob, carol):  # Bob can deliver
                 shares.settle((trader.pk, "ACME"), amount=-1, hold_change=0, **fact)
             shares.post()
-        seen = gauges.figures()
+        seen = gauges.read()
         assert (seen["brokerage_traders_in_debt"], seen["brokerage_holdings_short"]) == (2, 1)
         wallets.deposit(trader_id=bob.pk, amount=Decimal("1.00"), key="k")
-        assert gauges.figures()["brokerage_traders_in_debt"] == 1
-
-
-class TestTheAudit:
-    @pytest.mark.breaks_the_books
-    def test_leaves_its_finding_and_its_time(self, alice: Trader) -> None:
-        before = timezone.now().timestamp()
-        audit_and_report()
-        assert value("brokerage_audit_discrepancies") == 0
-        assert value("brokerage_audit_finished_timestamp_seconds") >= before
-        Wallet.objects.filter(trader=alice).update(balance=Decimal(1))
-        audit_and_report()
-        assert value("brokerage_audit_discrepancies") > 0
+        assert gauges.read()["brokerage_traders_in_debt"] == 1

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 from brokerage.models import FeeSchedule, Trader
-from exchange.amqp import LinkDown, Outgoing
+from exchange.amqp import LinkDown, OutboundMessage
 from exchange.fix.messages import ExecutionReport
 from exchange.inbound import Report
 from exchange.models import QuarantinedMessage
@@ -41,9 +41,10 @@ from tests.trades import steps
 from tests.trades.journal import NO_FEES, Journal, Terms
 from trades.core import gateway
 from trades.core.status_query import StatusQuery
-from trades.intake import accept
-from trades.intake.change import ConflictError, Order
-from trades.intake.idempotency import Answer
+from trades.intake import accept, change
+from trades.intake.accept import Order
+from trades.intake.change import ConflictError
+from trades.intake.idempotency import StoredResponse
 from trades.models import Trade, TradeRequest
 from trades.queries.audit import discrepancies
 from trades.steps import leases
@@ -102,7 +103,7 @@ class Machine(RuleBasedStateMachine):
         self.cash: list[Decimal] = []
         self.shares: list[int] = []
         self.placed: list[Placed] = []
-        self.calls: list[tuple[Callable[[], Answer], Answer]] = []
+        self.calls: list[tuple[Callable[[], StoredResponse], StoredResponse]] = []
         self.accepted: set[str] = set()
         self.breaks = False
         self.published: list[dict[str, Any]] = []
@@ -170,12 +171,12 @@ class Machine(RuleBasedStateMachine):
     )
     def amend(self, which: int, terms: dict[str, Any], remaining: int) -> None:
         placed = self.which(which)
-        self.ask(placed.trader, accept.amend, placed.trade, **(terms or {"remaining_quantity": remaining}))
+        self.ask(placed.trader, change.amend, placed.trade, **(terms or {"remaining_quantity": remaining}))
 
     @rule(which=TRADES)
     def cancel(self, which: int) -> None:
         placed = self.which(which)
-        self.ask(placed.trader, accept.cancel, placed.trade)
+        self.ask(placed.trader, change.cancel, placed.trade)
 
     @rule(which=st.integers(0, 20))
     def ask_again(self, which: int) -> None:
@@ -196,7 +197,7 @@ class Machine(RuleBasedStateMachine):
             for step in work:
                 run_step(step, claims, redelivered=False)
 
-    def publish(self, window: Sequence[Outgoing], *, connected: bool = False) -> None:
+    def publish(self, window: Sequence[OutboundMessage], *, connected: bool = False) -> None:
         self.published += [json.loads(message.body) for message in window]
         if self.breaks:
             raise LinkDown("the confirms were lost")
@@ -324,11 +325,13 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nothing_failed(self) -> None:
         assert not QuarantinedMessage.objects.filter(code="FAILED").exists()
-        assert not TradeRequest.objects.filter(Q(tries__gt=0) | Q(parked__isnull=False)).exists()
+        assert not TradeRequest.objects.filter(Q(attempts__gt=0) | Q(parked__isnull=False)).exists()
 
     # --- Helpers of the rules ---
 
-    def ask(self, trader: Trader, ask: Callable[..., Answer], *args: Any, **terms: Any) -> Answer | None:
+    def ask(
+        self, trader: Trader, ask: Callable[..., StoredResponse], *args: Any, **terms: Any
+    ) -> StoredResponse | None:
         context = steps.context(trader, key=self.number("call"), fingerprint="the same")
         call = partial(ask, *args, context=context, **terms)
         try:
@@ -371,6 +374,7 @@ class Machine(RuleBasedStateMachine):
         steps.tell(*reports)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.timeout(3_000)
 def test_the_books_agree_whatever_happens() -> None:

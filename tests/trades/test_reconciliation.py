@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
-from exchange.amqp import LinkDown, Outgoing, Publisher, Queue
+from exchange.amqp import LinkDown, OutboundMessage, Publisher, Queue
 from exchange.inbound import Report
 from tests.trades import steps
 from trades.core import gateway, parking
@@ -37,7 +37,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What goes out to the exchange: each message as it stands in the queue."""
     messages: Sent = []
 
-    def publish(window: Sequence[Outgoing], *, connected: bool = False) -> None:
+    def publish(window: Sequence[OutboundMessage], *, connected: bool = False) -> None:
         messages.extend(json.loads(message.body) for message in window)
 
     monkeypatch.setattr(gateway.publisher, "connect", lambda: None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trades.models.reference import ALPHABET, BadReferenceError, normalize, reference, shown
+from trades.models.reference import ALPHABET, BadReferenceError, format_reference, normalize, reference
 
 NUMBERS = st.integers(0, (1 << 35) - 1)
 
@@ -12,7 +12,7 @@ NUMBERS = st.integers(0, (1 << 35) - 1)
 @given(NUMBERS)
 def test_comes_back_however_it_is_spoken(number: int) -> None:
     symbols = reference(number)
-    spoken = shown(symbols).lower().replace("0", "o").replace("1", "l")
+    spoken = format_reference(symbols).lower().replace("0", "o").replace("1", "l")
     assert normalize(spoken) == normalize(f" {symbols} ") == symbols
 
 

@@ -5,12 +5,15 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Q
 from django.utils import timezone
 
 from brokerage.models import Instrument, Trader
 from tests.factories import InstrumentFactory
 from trades.management.commands import seed_trades
+from trades.management.seeding import orders
 from trades.models import ExchangeReport, Execution, Trade, TradeEvent, TradeRequest
+from trades.reconciliation import due
 from trades.steps import leases
 from wallets.models import WalletEntry
 
@@ -31,21 +34,30 @@ def shares(db: None) -> None:
 
 @pytest.mark.usefixtures("shares")
 class TestSeedTrades:
-    def test_tells_every_kind_of_story_and_keeps_the_books(self) -> None:
+    def test_plays_every_scenario_and_keeps_the_books(self) -> None:
         seed()
         assert Trade.objects.count() == COUNT
         assert Trader.objects.count() == COUNT // 20
-        told = set(Trade.objects.values_list("status", flat=True))
-        assert told >= {"FILLED", "PARTIALLY_FILLED", "CANCELED", "REJECTED", "EXPIRED", "NEW"}
+        statuses = set(Trade.objects.values_list("status", flat=True))
+        assert statuses >= {"FILLED", "PARTIALLY_FILLED", "CANCELED", "REJECTED", "EXPIRED", "NEW"}
         refused = Trade.objects.filter(reason__isnull=False).values_list("reason__code", flat=True)
         assert set(refused) >= {"INSUFFICIENT_FUNDS", "INSUFFICIENT_SHARES", "BAD_TICK", "SYMBOL_HALTED"}
         assert TradeRequest.objects.filter(kind="AMEND", outcome="ACCEPTED").exists()
         assert not TradeEvent.objects.filter(kind="ANOMALY").exists()
         assert Execution.objects.count() == ExchangeReport.objects.filter(body__ExecType="F").count() > COUNT // 2
 
-    def test_leaves_nothing_for_the_pipeline_to_send(self) -> None:
+    def test_leaves_nothing_for_the_pipeline_to_do(self) -> None:
         seed()
-        assert leases.claim_due(COUNT) == []
+        assert leases.lease_due(COUNT) == []
+        assert due.take_due(COUNT) == []
+        assert not Trade.objects.filter(check_at__isnull=False).exists()
+        assert not TradeRequest.objects.filter(Q(due_at__isnull=False) | Q(check_at__isnull=False)).exists()
+
+    def test_parks_a_few_before_they_are_booked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(orders, "SCENARIOS", {"parked": 1})
+        seed(5, traders=5)
+        request = TradeRequest.objects.filter(parked__code="STEP_FAILED", stage="VALIDATED", due_at=None)
+        assert request.count() + TradeRequest.objects.filter(outcome="REJECTED").count() == 5
 
     def test_gives_every_id_and_every_movement_its_own_time(self) -> None:
         seed(days=7)
@@ -57,14 +69,14 @@ class TestSeedTrades:
             assert entry.trade_revision is not None
             assert entry.at == TradeEvent.objects.get(trade_id=entry.trade_id, seq=entry.trade_revision).at
 
-    def test_tells_the_same_stories_under_the_same_seed(self) -> None:
-        stories = []
+    def test_makes_the_same_choices_under_the_same_seed(self) -> None:
+        histories = []
         for _ in range(2):
-            seen = set(Trade.objects.values_list("pk", flat=True))
+            earlier = set(Trade.objects.values_list("pk", flat=True))
             seed(60, seed=5)
-            new = Trade.objects.exclude(pk__in=seen).order_by("trader_id", "created_at")
-            stories.append([(trade.trader.name, trade.symbol, trade.side) for trade in new])
-        assert stories[0] == stories[1]
+            new = Trade.objects.exclude(pk__in=earlier).order_by("trader_id", "created_at")
+            histories.append([(trade.trader.name, trade.symbol, trade.side) for trade in new])
+        assert histories[0] == histories[1]
 
     def test_is_refused_in_production(self, settings) -> None:
         settings.PRODUCTION = True
@@ -72,7 +84,7 @@ class TestSeedTrades:
             seed()
 
     @pytest.mark.parametrize("options", [{"count": 0}, {"days": 0}, {"traders": 500}, {"traders": -1}])
-    def test_says_what_it_cannot_do(self, options: dict[str, int]) -> None:
+    def test_refuses_impossible_numbers(self, options: dict[str, int]) -> None:
         with pytest.raises(CommandError, match="at least 1"):
             seed(**options)
 

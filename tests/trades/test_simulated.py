@@ -19,7 +19,7 @@ from exchange.fix.wire import enclose
 from exchange.inbound import Report
 from exchange.simulator.engine import Engine
 from exchange.simulator.faults import Fault, Faults
-from exchange.simulator.instruments import Share
+from exchange.simulator.instruments import Instrument
 from exchange.simulator.journal import Journal
 from tests.factories import InstrumentFactory
 from tests.trades import steps
@@ -56,8 +56,8 @@ class Exchange:
 
     def __init__(self, path: Path, *, seed: int) -> None:
         self.journal = Journal(path)
-        share = Share("TEST", Decimal("0.01"), 1, Decimal(100), Decimal(50))
-        self.engine = Engine(self.journal, {"TEST": share}, faults=Faults(MISCHIEF, seed), scripts=True)
+        instrument = Instrument("TEST", Decimal("0.01"), 1, Decimal(100), Decimal(50))
+        self.engine = Engine(self.journal, {"TEST": instrument}, faults=Faults(MISCHIEF, seed), scripts=True)
         self.now = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
         self.received: set[UUID] = set()
 
@@ -76,10 +76,10 @@ class Exchange:
 
     def report(self) -> None:
         reports = []
-        for waiting in self.journal.waiting(10_000):
+        for waiting in self.journal.unpublished(10_000):
             raw = enclose(waiting.msg_type, waiting.body, sending_time=self.now, poss_resend=bool(waiting.poss_resend))
             reports.append(Report(raw, waiting.message_id, parse(raw)))
-            self.journal.published(waiting.number)
+            self.journal.mark_published(waiting.number)
         steps.tell(*reports)
 
 

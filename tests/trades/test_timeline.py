@@ -1,4 +1,4 @@
-"""The story of a trade: every entry with what it did to the books, in words."""
+"""The timeline of a trade: every entry with its movements of cash and shares, and its description."""
 
 import re
 from datetime import timedelta
@@ -14,6 +14,7 @@ import trades
 from brokerage.models import Trader
 from tests.trades import steps
 from trades.core import parking
+from trades.core.locked_trade import TIMELINE
 from trades.core.status_query import StatusQuery
 from trades.lifecycle import Kind, Reported, Stage
 from trades.models import Trade, TradeEvent
@@ -23,8 +24,8 @@ from trades.steps import send
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("share")]
 
 
-def story(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
-    """Each entry as its kind, and its movements of cash and of shares: kind, change, blocked change, what is left."""
+def movements(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
+    """Return each entry as its kind, and its ledger entries of cash and of shares: kind, changes, balances after."""
     return [
         (
             entry.event.kind,
@@ -35,17 +36,17 @@ def story(trade_id: UUID) -> list[tuple[str, list[Any], list[Any]]]:
     ]
 
 
-def sentences(trade_id: UUID) -> list[str]:
+def described(trade_id: UUID) -> list[str]:
     trade = Trade.objects.get(pk=trade_id)
-    return [descriptions.sentence(trade, entry.event, entry.request) for entry in timeline.read(trade_id).entries]
+    return [descriptions.describe_event(trade, entry.event, entry.request) for entry in timeline.read(trade_id).entries]
 
 
 class TestMovements:
-    def test_stand_with_the_entry_that_caused_them(self, alice: Trader) -> None:
+    def test_are_with_the_entry_that_caused_them(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10, price="100.00")
         steps.run_to_sent()
         steps.tell(steps.report(trade, "0"), steps.fill(trade, 4, "99.50"), steps.report(trade, "4"))
-        assert story(trade) == [
+        assert movements(trade) == [
             ("NEW_RECEIVED", [], []),
             ("VALIDATED", [], []),
             ("BOOKED", [("BLOCK", 0, 1000, 100_000, 1000)], []),
@@ -55,7 +56,7 @@ class TestMovements:
             ("EXCHANGE_CANCELED", [("RELEASE", 0, -600, 99_602, 0)], []),
         ]
 
-    def test_of_several_reports_in_one_batch_stand_with_the_right_one(self, alice: Trader) -> None:
+    def test_of_several_reports_in_one_batch_are_with_the_right_one(self, alice: Trader) -> None:
         """A replacement that moves nothing, then a cancellation that frees everything, at one and the same moment."""
         trade = steps.place(alice, quantity=10, price="100.00")
         steps.run_to_sent()
@@ -64,25 +65,25 @@ class TestMovements:
         steps.run_to_sent()
         replaced = steps.report(trade, "5", seq=2, OrderQty="10", Price="100.00")
         steps.tell(replaced, steps.report(trade, "4"))
-        told = {kind: cash for kind, cash, _ in story(trade)}
-        assert told["EXCHANGE_REPLACED"] == []
-        assert told["EXCHANGE_CANCELED"] == [("RELEASE", 0, -1000, 100_000, 0)]
+        by_kind = {kind: cash for kind, cash, _ in movements(trade)}
+        assert by_kind["EXCHANGE_REPLACED"] == []
+        assert by_kind["EXCHANGE_CANCELED"] == [("RELEASE", 0, -1000, 100_000, 0)]
 
     def test_of_a_sale_are_in_shares_and_then_in_cash(self, bob: Trader) -> None:
         trade = steps.place(bob, "SELL", 10)
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 10, "101.00"))
-        told = {kind: (cash, shares) for kind, cash, shares in story(trade)}
-        assert told["BOOKED"] == ([], [("BLOCK", 0, 10, 1000, 10)])
-        assert told["EXCHANGE_FILL"] == ([("SETTLE", 1010, 0, 1010, 0)], [("SETTLE", -10, -10, 990, 0)])
+        by_kind = {kind: (cash, shares) for kind, cash, shares in movements(trade)}
+        assert by_kind["BOOKED"] == ([], [("BLOCK", 0, 10, 1000, 10)])
+        assert by_kind["EXCHANGE_FILL"] == ([("SETTLE", 1010, 0, 1010, 0)], [("SETTLE", -10, -10, 990, 0)])
 
-    def test_with_an_anomaly_stand_with_the_execution(self, alice: Trader) -> None:
+    def test_with_an_anomaly_are_with_the_execution(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10, price="100.00")
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 10, "100.05"))
-        told = {kind: cash for kind, cash, _ in story(trade)}
-        assert told["EXCHANGE_FILL"] == [("SETTLE", Decimal("-1000.50"), -1000, Decimal("98999.50"), 0)]
-        assert told["ANOMALY"] == []
+        by_kind = {kind: cash for kind, cash, _ in movements(trade)}
+        assert by_kind["EXCHANGE_FILL"] == [("SETTLE", Decimal("-1000.50"), -1000, Decimal("98999.50"), 0)]
+        assert by_kind["ANOMALY"] == []
 
 
 class TestReading:
@@ -122,35 +123,35 @@ class TestReading:
         steps.tell(steps.report(trade, "0"))
         steps.amend(trade, quantity=11)
         entries = timeline.read(trade).entries
-        assert entries[0].took is None
-        assert entries[1].took == entries[1].event.at - entries[0].event.at
-        assert entries[-1].took is None  # the first about the amendment
+        assert entries[0].elapsed is None
+        assert entries[1].elapsed == entries[1].event.at - entries[0].event.at
+        assert entries[-1].elapsed is None  # the first about the amendment
 
     def test_measures_the_same_in_whatever_pieces_it_is_read(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.tell(steps.report(trade, "0"), steps.fill(trade, 1, "100.00"))
-        whole = [entry.took for entry in timeline.read(trade).entries]
-        in_pieces = [timeline.read(trade, after=after, limit=1).entries[0].took for after in range(len(whole))]
+        whole = [entry.elapsed for entry in timeline.read(trade).entries]
+        in_pieces = [timeline.read(trade, after=after, limit=1).entries[0].elapsed for after in range(len(whole))]
         assert in_pieces == whole
 
 
-class TestCourses:
-    def test_tells_when_each_request_reached_what(self, alice: Trader) -> None:
+class TestRequestHistories:
+    def test_say_when_each_request_reached_what(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.tell(steps.report(trade, "A"), steps.report(trade, "0"))
         steps.amend(trade, quantity=11)
         steps.run_to_booked()
-        new, amend = timeline.read(trade).courses()
+        new, amend = timeline.read(trade).request_histories()
         assert list(new.reached) == ["RECEIVED", "VALIDATED", "BOOKED", "SENT", "ANSWERED"]
         assert new.reached["ANSWERED"] == TradeEvent.objects.get(trade=trade, kind="EXCHANGE_NEW").at
         assert list(amend.reached) == ["RECEIVED", "VALIDATED", "BOOKED"]
-        assert new.took("RECEIVED") is None
-        assert new.took("VALIDATED") == new.reached["VALIDATED"] - new.reached["RECEIVED"]
-        assert amend.took("SENT") is None
+        assert new.elapsed("RECEIVED") is None
+        assert new.elapsed("VALIDATED") == new.reached["VALIDATED"] - new.reached["RECEIVED"]
+        assert amend.elapsed("SENT") is None
 
-    def test_tells_the_same_of_the_end_of_a_long_story(self, alice: Trader) -> None:
+    def test_say_the_same_when_only_the_end_is_read(self, alice: Trader) -> None:
         """What was answered long ago is not answered by the latest fill."""
         trade = steps.place(alice)
         steps.run_to_sent()
@@ -159,45 +160,47 @@ class TestCourses:
         steps.amend(trade, quantity=11)
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 1, "100.00"))
-        whole = [course.reached for course in timeline.read(trade).courses()]
+        whole = [history.reached for history in timeline.read(trade).request_histories()]
         for after in range(1, Trade.objects.get(pk=trade).revision + 1):
-            told = [list(course.reached.items()) for course in timeline.read(trade, after=after).courses()]
-            assert told == [list(reached.items()) for reached in whole]
+            histories = timeline.read(trade, after=after).request_histories()
+            assert [list(history.reached.items()) for history in histories] == [
+                list(reached.items()) for reached in whole
+            ]
 
-    def test_takes_a_fill_as_the_answer_to_a_new_order_only(self, alice: Trader) -> None:
+    def test_take_a_fill_as_the_answer_to_a_new_order_only(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.amend(trade, quantity=11)
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 1, "100.00"), steps.fill(trade, 1, "100.00", seq=2))
-        new, amend = timeline.read(trade).courses()
+        new, amend = timeline.read(trade).request_histories()
         assert "ANSWERED" in new.reached
         assert "ANSWERED" not in amend.reached
 
-    def test_takes_no_status_for_an_answer(self, alice: Trader) -> None:
+    def test_do_not_take_a_status_for_an_answer(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_booked()
         steps.tell(steps.report(trade, "I", ExecID="0", OrdStatus="0", CumQty="0"))
-        [new] = timeline.read(trade).courses()
+        [new] = timeline.read(trade).request_histories()
         assert new.request.stage == "SENT"
         assert "ANSWERED" not in new.reached
 
-    def test_takes_the_end_of_a_change_that_was_given_up_for_an_answer(self, alice: Trader) -> None:
+    def test_take_the_end_of_a_change_that_was_dropped_for_an_answer(self, alice: Trader) -> None:
         trade = steps.place(alice)
         steps.run_to_sent()
         steps.amend(trade, quantity=11)
         parking.park_by_hand(Trade.objects.get().requests.get(seq=2).pk, why="try")
         steps.cancel(trade)
-        _, amend, _ = timeline.read(trade).courses()
+        _, amend, _ = timeline.read(trade).request_histories()
         assert list(amend.reached) == ["RECEIVED", "ANSWERED"]
 
 
-class TestWords:
-    def test_tell_a_buy(self, alice: Trader) -> None:
+class TestDescriptions:
+    def test_of_a_buy(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=1000, price="99.50", channel="CALL", username="agent")
         steps.run_to_sent()
         steps.tell(steps.report(trade, "0"), steps.fill(trade, 1000, "99.25"))
-        assert sentences(trade) == [
+        assert described(trade) == [
             "Order received by phone, by agent: buy 1,000 ACME at 99.50 or better, good for the day.",
             "Checked: nothing speaks against it.",
             "Booked: 99,500.00 blocked.",
@@ -206,7 +209,7 @@ class TestWords:
             "Executed: bought 1,000 at 99.25.",
         ]
 
-    def test_tell_an_amendment_and_a_cancellation(self, bob: Trader) -> None:
+    def test_of_an_amendment_and_a_cancellation(self, bob: Trader) -> None:
         trade = steps.place(bob, "SELL", 20)
         steps.run_to_sent()
         steps.tell(steps.report(trade, "0"))
@@ -216,7 +219,7 @@ class TestWords:
         steps.cancel(trade)
         steps.run_to_sent()
         steps.tell(steps.cancel_reject(trade, seq=3), steps.report(trade, "C"))
-        assert sentences(trade)[2:] == [
+        assert described(trade)[2:] == [
             "Booked: 20 ACME blocked.",
             "The order was sent to the exchange.",
             "The exchange accepted the order.",
@@ -234,45 +237,47 @@ class TestWords:
             "The order expired at the exchange.",
         ]
 
-    def test_tell_a_refusal_with_its_numbers(self, carol: Trader) -> None:
+    def test_of_a_refusal_have_its_numbers(self, carol: Trader) -> None:
         short, wrong = steps.place(carol, quantity=1, price="100.05"), steps.place(carol, quantity=1, price="500.01")
         steps.run_to_booked()
-        assert sentences(short)[-1] == "The order was refused: Needs 100.05, but only 0.00 is available."
-        assert sentences(wrong)[-1] == (
+        assert described(short)[-1] == "The order was refused: Needs 100.05, but only 0.00 is available."
+        assert described(wrong)[-1] == (
             "The order was refused: The price must be a multiple of 0.05. (also PRICE_OUT_OF_BAND, INSUFFICIENT_FUNDS)"
         )
 
-    def test_tell_what_is_odd(self, alice: Trader) -> None:
+    def test_of_an_anomaly(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10)
         steps.run_to_sent()
         steps.tell(steps.fill(trade, 12, "100.00"))
-        assert sentences(trade)[-1] == "Odd: more was executed than was asked for (quantity 2)"
+        assert described(trade)[-1] == "Odd: more was executed than was asked for (quantity 2)"
 
-    def test_tell_of_an_asking(self, alice: Trader) -> None:
+    def test_of_a_status_query(self, alice: Trader) -> None:
         trade = steps.place(alice, quantity=10)
         steps.run_to_sent()
         name = str(StatusQuery.about(Trade.objects.get().requests.all()))
-        said = {"ExecID": "0", "OrdStatusReqID": name, "CumQty": "0"}
-        steps.tell(steps.report(trade, "I", OrdStatus="8", OrdRejReason="5", **said))
-        steps.tell(steps.report(trade, "I", OrdStatus="0", **said))
-        steps.tell(steps.report(trade, "I", OrdStatus="1", **(said | {"CumQty": "4"})))
-        steps.tell(steps.report(trade, "I", OrdStatus="0", **said))
-        assert sentences(trade)[-4:] == [
+        status = {"ExecID": "0", "OrdStatusReqID": name, "CumQty": "0"}
+        steps.tell(steps.report(trade, "I", OrdStatus="8", OrdRejReason="5", **status))
+        steps.tell(steps.report(trade, "I", OrdStatus="0", **status))
+        steps.tell(steps.report(trade, "I", OrdStatus="1", **(status | {"CumQty": "4"})))
+        steps.tell(steps.report(trade, "I", OrdStatus="0", **status))
+        assert described(trade)[-4:] == [
             "The exchange was asked, and has not got the order: it is to be sent again.",
             "The exchange was asked, and has it.",
             "Odd: the exchange says that another quantity was executed; a person has to look at it (ours 0; theirs 4)",
             "The exchange was asked again, and agrees with what is written here.",
         ]
 
-    def test_tell_a_kind_that_has_no_sentence_by_its_name(self, alice: Trader) -> None:
+    def test_of_a_kind_that_is_not_listed_go_by_its_name(self, alice: Trader) -> None:
         trade = Trade.objects.get(pk=steps.place(alice))
         event = TradeEvent(kind="EXCHANGE_SOMETHING_NEW", data={"exec_id": "E1"})
-        assert descriptions.sentence(trade, event, None) == "Exchange something new (exec id E1)"
+        assert descriptions.describe_event(trade, event, None) == "Exchange something new (exec id E1)"
 
 
-def test_every_kind_that_is_entered_has_a_sentence() -> None:
+def test_every_kind_that_is_recorded_has_a_description() -> None:
     source = "".join(file.read_text() for file in Path(trades.__file__).parent.rglob("*.py"))
-    written = set(re.findall(r'(?:record\(\s*|lambda event: )"([A-Z_]+)"', source)) | {*Stage} - {Stage.RECEIVED}
-    assert {"BOOKED", "SENT", "ANOMALY", "PARKED"} <= written
+    recorded = set(re.findall(r'\.record\(\s*"([A-Z_]+)"', source))
+    assert {"ANOMALY", "PARKED"} <= recorded
+    constant = {kind for kind in TIMELINE.values() if kind.isidentifier()}
+    stages = set(Stage) - {Stage.RECEIVED}
     derived = {f"EXCHANGE_{reported}" for reported in Reported} | {f"{kind}_RECEIVED" for kind in Kind}
-    assert written | derived == descriptions.KINDS
+    assert recorded | constant | stages | derived == descriptions.EVENT_KINDS

@@ -37,7 +37,9 @@ def part(name: str) -> Any:
 def intake() -> Callable[[list[bytes]], None]:
     """Make what the report consumer hands each batch to, as the consumer is made; it takes the messages' bytes."""
     delivery = part("exchange.amqp:Delivery")
-    handle = part("exchange.inbound:Intake")(part("exchange.amqp:REPORTS").name, part("trades.pipeline:apply_reports"))
+    handle = part("exchange.inbound:InboundReports")(
+        part("exchange.amqp:REPORTS").name, part("trades.pipeline:apply_reports")
+    )
 
     def take(bodies: list[bytes]) -> None:
         handle([delivery(body=body, message_id="", redelivered=False, tag=tag) for tag, body in enumerate(bodies, 1)])

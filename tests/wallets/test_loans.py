@@ -259,8 +259,8 @@ class TestTheLog:
                 services.deposit(trader_id=dora, amount=D("40.00"), key="k")
         about = {"trader_id": dora, "amount": "30.50"}
         assert lines == [
-            {"event": "lent_by_the_house", "log_level": "error", "trade_id": str(trade), **about},
-            {"event": "repaid_to_the_house", "log_level": "info", **about},
+            {"event": "house_loan", "log_level": "error", "trade_id": str(trade), **about},
+            {"event": "house_loan_repaid", "log_level": "info", **about},
         ]
 
     def test_says_nothing_of_what_was_rolled_back(

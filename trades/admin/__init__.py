@@ -1,4 +1,4 @@
-"""Trades for staff: a list to find one in, and a page that tells its story. Nothing is changed here."""
+"""Trades in the admin, read-only: the list, the page of one trade, and the cards of the first page."""
 
 from trades.admin.trades import TradeAdmin
 

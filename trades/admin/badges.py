@@ -1,11 +1,11 @@
-"""A status as staff see it."""
+"""Badges: the status of a trade as a coloured label."""
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from trades.lifecycle import Status
 
-# A sign beside the word and the colour, so that a status is told apart in black and white, and at a glance.
+# A sign beside the word and the colour: statuses differ in black and white, too.
 SIGNS = {
     Status.RECEIVED: "○",
     Status.VALIDATED: "○",
@@ -25,6 +25,6 @@ SIGNS = {
 
 
 def badge(status: str) -> SafeString:
-    """A status as a coloured label with its sign."""
-    words = status.replace("_", " ").capitalize()
-    return format_html('<span class="status status-{}">{} {}</span>', status.lower(), SIGNS[Status(status)], words)
+    """Return a status as a coloured label with its sign."""
+    label = status.replace("_", " ").capitalize()
+    return format_html('<span class="status status-{}">{} {}</span>', status.lower(), SIGNS[Status(status)], label)

@@ -1,4 +1,4 @@
-"""The list in which staff find a trade by what a caller can say, and the page that tells its story."""
+"""The admin's list of trades, searched by whatever a caller can say, and the page of one trade."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from brokerage.admin.base import DASH, ReadOnlyAdmin, number
+from brokerage.admin.base import EMPTY_VALUE, ReadOnlyAdmin, format_number
 from brokerage.money import average_price, grouped
 from trades.admin.badges import badge
-from trades.admin.filters import DayFilter, SymbolFilter, WaitsFilter
-from trades.admin.page import page_of
+from trades.admin.filters import ReceivedDayFilter, SymbolFilter, WaitsFilter
+from trades.admin.trade_page import trade_page_context
 from trades.lifecycle import Side
 from trades.models import Trade
 from trades.queries import selectors
@@ -21,23 +21,23 @@ from trades.queries import selectors
 @admin.register(Trade)
 class TradeAdmin(ReadOnlyAdmin):
     list_display = [
-        "shown_reference",
+        "reference_code",
         "status_badge",
         "side_and_symbol",
-        "shown_quantity",
-        "shown_price",
+        "filled_of_quantity",
+        "limit_price",
         "average_price",
         "trader",
         "channel",
         "received",
     ]
-    list_filter = ["status", "side", SymbolFilter, "channel", DayFilter, WaitsFilter]
+    list_filter = ["status", "side", SymbolFilter, "channel", ReceivedDayFilter, WaitsFilter]
     list_select_related = ["trader"]
     ordering = ["-pk"]
-    sortable_by = ()  # newest first is the order of the key; any other would sort everything
-    search_fields = ["reference"]  # what is searched is decided below; without it there is no box
+    sortable_by = ()  # newest first is the order of the key; any other would sort the whole table
+    search_fields = ["reference"]  # get_search_results decides; without it there is no search box
     search_help_text = (
-        "Reference (7K3M-9QX2, however it is said), trade id, client reference, symbol; trader's number, name, phone"
+        "Reference (7K3M-9QX2, however it is written), trade id, client reference, symbol; trader's number, name, phone"
     )
     fields = ()
     change_form_template = "admin/trades/trade/page.html"
@@ -65,15 +65,15 @@ class TradeAdmin(ReadOnlyAdmin):
         form_url: str = "",
         obj: Trade | None = None,
     ) -> HttpResponse:
-        """Show the trade's page in place of a form. `?from=7` tells the timeline from behind entry 7."""
-        asked = request.GET.get("from", "")
-        after = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+        """Show the trade's page in place of a form. `?from=7` shows the timeline behind entry 7."""
+        given = request.GET.get("from", "")
+        after = int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
         if obj is not None:
-            context |= page_of(obj, after=after)
+            context |= trade_page_context(obj, after=after)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description="reference")
-    def shown_reference(self, trade: Trade) -> str:
+    def reference_code(self, trade: Trade) -> str:
         return str(trade)
 
     @admin.display(description="status")
@@ -89,20 +89,20 @@ class TradeAdmin(ReadOnlyAdmin):
         return f"{trade.created_at:%Y-%m-%d %H:%M}"
 
     @admin.display(description="filled / quantity")
-    def shown_quantity(self, trade: Trade) -> SafeString:
+    def filled_of_quantity(self, trade: Trade) -> SafeString:
         return format_html(
             '<span class="number">{} / {}</span>', grouped(trade.filled_quantity), grouped(trade.quantity)
         )
 
     @admin.display(description="price")
-    def shown_price(self, trade: Trade) -> SafeString:
-        return number(trade.price)
+    def limit_price(self, trade: Trade) -> SafeString:
+        return format_number(trade.price)
 
     @admin.display(description="average")
     def average_price(self, trade: Trade) -> SafeString:
         filled = trade.filled_quantity
         return (
-            number(average_price(trade.filled_notional, filled))
+            format_number(average_price(trade.filled_notional, filled))
             if filled
-            else format_html('<span class="number">{}</span>', DASH)
+            else format_html('<span class="number">{}</span>', EMPTY_VALUE)
         )

@@ -12,7 +12,7 @@ from holdings.api.views import serialize_entry as serialize_holding_entry
 from trades.api.serializers import TimelineQuery
 from trades.api.views import get_trade_or_404
 from trades.models import Trade, TradeRequest
-from trades.models.reference import shown
+from trades.models.reference import format_reference
 from trades.queries import descriptions, timeline
 from wallets.api.views import serialize_entry as serialize_wallet_entry
 
@@ -28,23 +28,23 @@ class EventsView(APIView):
         return Response(
             {
                 "trade_id": str(trade.pk),
-                "reference": shown(trade.reference),
+                "reference": format_reference(trade.reference),
                 "results": [serialize_event(trade, entry) for entry in entries],
                 "next": last and replace_query_param(request.build_absolute_uri(), "after", last),
             }
         )
 
 
-def serialize_event(trade: Trade, entry: timeline.Entry) -> dict[str, Any]:
+def serialize_event(trade: Trade, entry: timeline.TimelineEntry) -> dict[str, Any]:
     event = entry.event
     return {
         "revision": event.seq,
         "at": rfc3339(event.at),
         "kind": event.kind,
         "status": event.status,
-        "text": descriptions.sentence(trade, event, entry.request),
+        "text": descriptions.describe_event(trade, event, entry.request),
         "request": entry.request and _serialize_request(entry.request),
-        "seconds": entry.took.total_seconds() if entry.took is not None else None,
+        "seconds": entry.elapsed.total_seconds() if entry.elapsed is not None else None,
         "data": event.data,
         "cash": [serialize_wallet_entry(movement) for movement in entry.cash],
         "shares": [serialize_holding_entry(movement) for movement in entry.shares],

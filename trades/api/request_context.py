@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from brokerage.api.permissions import require_acting_for
+from brokerage.api.authentication import require_acting_for
 from brokerage.api.problems import Problem, invalid
 from brokerage.api.serializers import StrictCharField
 from brokerage.reasons import Code
@@ -31,10 +31,10 @@ def request_context(
     Staff need the permission to take orders for traders: an auditor looks and changes nothing.
     """
     require_acting_for(request.user, trader_id)
-    channel = _header(request, "X-Channel", CHANNEL) or str(Channel.API)
+    channel = _header(request, "X-Channel", CHANNEL) if "X-Channel" in request.headers else str(Channel.API)
     if channel == Channel.CALL and not request.user.is_staff:
         raise Problem(403, detail="Only staff take orders by phone (channel CALL).")
-    key = _header(request, "Idempotency-Key", KEY)
+    key = _header(request, "Idempotency-Key", KEY) if "Idempotency-Key" in request.headers else None
     if key and client_reference and key != client_reference:
         raise invalid("/client_reference", "differs", "Must equal the Idempotency-Key header if both are sent.")
     # Equal for equal JSON, whatever the order of its names and the space between them.
@@ -49,12 +49,9 @@ def request_context(
 
 
 def _header(request: Request, name: str, field: StrictCharField) -> Any:
-    """Return a header's value, validated by `field`; None if it was not sent. Beyond ASCII it is UTF-8."""
-    text = request.headers.get(name)
-    if text is None:
-        return None
+    """Return a header's value, validated by `field`. Beyond ASCII it is UTF-8."""
     try:
-        return field.run_validation(text.encode("latin-1").decode("utf-8"))
+        return field.run_validation(request.headers[name].encode("latin-1").decode("utf-8"))
     except UnicodeError:
         raise invalid(f"/{name}", "malformed", "Must be UTF-8.") from None
     except ValidationError as error:
@@ -86,7 +83,7 @@ def etag(revision: int) -> str:
 def accepted_response(stored: StoredResponse, **headers: str) -> HttpResponse:
     """Return 202 with the bytes that were stored: the first response and every repetition are the same."""
     response = HttpResponse(stored.body, status=202, content_type="application/json", headers=headers)
-    response["ETag"] = etag(stored.revision)
+    response["ETag"] = f'"{stored.revision}"'
     if stored.replayed:
         response["Idempotent-Replayed"] = "true"
     return response

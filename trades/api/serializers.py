@@ -1,6 +1,5 @@
 """Serializers of the bodies and queries about trades: their shape. Whether it can be done, the pipeline decides."""
 
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from brokerage.api.pagination import CursorField, PageQuery
 from brokerage.api.problems import invalid
 from brokerage.api.serializers import (
     MAX_BIGINT,
+    PriceField,
     QueryIntegerField,
     StrictBooleanField,
     StrictCharField,
@@ -23,22 +23,6 @@ from trades.models import Channel
 from trades.queries import timeline
 
 MAX_KEY_LENGTH = 128
-
-
-class PriceField(StrictRegexField):
-    """A price as a decimal string: up to twelve digits, then up to eight decimals; more than 0."""
-
-    default_error_messages = {"zero": "Must be more than 0."}
-    extra_schema = {"not": {"pattern": "^[0.]+$"}}
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(r"[0-9]{1,12}(\.[0-9]{1,8})?", example='"101.50", a string', **options)
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        price = Decimal(super().to_internal_value(data))
-        if not price:
-            self.fail("zero")
-        return price
 
 
 class QuantityField(StrictIntegerField):
@@ -119,5 +103,5 @@ class TimelineQuery(StrictSerializer):
         min_value=0, max_value=2**31 - 1, default=0, help_text="Only what came behind this revision."
     )
     limit = QueryIntegerField(
-        min_value=1, max_value=timeline.MOST, default=timeline.MOST, help_text="Entries, at most."
+        min_value=1, max_value=timeline.MAX_ENTRIES, default=timeline.MAX_ENTRIES, help_text="Entries, at most."
     )

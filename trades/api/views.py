@@ -9,8 +9,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from brokerage.api.authentication import resolve_trader_id
 from brokerage.api.pagination import Cursor, paginate
-from brokerage.api.permissions import resolve_trader_id
 from brokerage.api.serializers import EmptyBodySerializer
 from brokerage.models import User
 from trades.api.request_context import IntakeView, accepted_response, etag, if_match, request_context

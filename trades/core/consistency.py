@@ -6,26 +6,26 @@ reports come in order, nothing differs; where something does, a report was lost,
 
 from typing import Any
 
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport
+from exchange.fix.codes import CxlRejReason, CxlRejResponseTo, ExecType, OrdStatus
+from exchange.fix.messages import CancelReject, ExecutionReport
 from trades.lifecycle import Kind, State, Status, leaves, status
 
-_STATUSES = {  # OrdStatus (39)
-    "0": Status.NEW,
-    "1": Status.PARTIALLY_FILLED,
-    "2": Status.FILLED,
-    "3": Status.DONE_FOR_DAY,
-    "4": Status.CANCELED,
-    "6": Status.PENDING_CANCEL,
-    "8": Status.REJECTED,
-    "9": Status.SUSPENDED,
-    "A": Status.PENDING_NEW,
-    "C": Status.EXPIRED,
-    "E": Status.PENDING_REPLACE,
+_STATUSES: dict[str, Status] = {
+    OrdStatus.NEW: Status.NEW,
+    OrdStatus.PARTIALLY_FILLED: Status.PARTIALLY_FILLED,
+    OrdStatus.FILLED: Status.FILLED,
+    OrdStatus.DONE_FOR_DAY: Status.DONE_FOR_DAY,
+    OrdStatus.CANCELED: Status.CANCELED,
+    OrdStatus.PENDING_CANCEL: Status.PENDING_CANCEL,
+    OrdStatus.REJECTED: Status.REJECTED,
+    OrdStatus.SUSPENDED: Status.SUSPENDED,
+    OrdStatus.PENDING_NEW: Status.PENDING_NEW,
+    OrdStatus.EXPIRED: Status.EXPIRED,
+    OrdStatus.PENDING_REPLACE: Status.PENDING_REPLACE,
 }
 _NOT_SENT = (Status.RECEIVED, Status.VALIDATED, Status.BOOKED)
 _PENDING = (ExecType.PENDING_NEW, ExecType.PENDING_REPLACE, ExecType.PENDING_CANCEL)
-_RESPONSE_TO = {"1": Kind.CANCEL, "2": Kind.AMEND}  # CxlRejResponseTo (434)
-_UNKNOWN_ORDER = "1"  # CxlRejReason (102)
+_RESPONSE_TO: dict[str, Kind] = {CxlRejResponseTo.CANCEL: Kind.CANCEL, CxlRejResponseTo.REPLACE: Kind.AMEND}
 
 Differences = dict[str, dict[str, Any]]
 """By our name of the figure: `ours` and `theirs`. Empty if all that was said agrees."""
@@ -47,8 +47,8 @@ def differences(state: State, message: ExecutionReport | CancelReject, request_i
         if message.exec_type in _PENDING:
             pairs["quantity"] = (state.quantity, message.order_qty)
     else:
-        if message.cxl_rej_reason == _UNKNOWN_ORDER:  # then FIX has it say Rejected, whatever became of the order
-            del pairs["status"]
+        if message.cxl_rej_reason == CxlRejReason.UNKNOWN_ORDER:
+            del pairs["status"]  # then FIX has it say Rejected, whatever became of the order
         if (named := state.request(request_id)) is not None:
             refused = message.cxl_rej_response_to
             pairs["kind"] = (named.kind, refused and _RESPONSE_TO.get(refused, refused))

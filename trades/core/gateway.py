@@ -9,9 +9,10 @@ from typing import Any
 
 from django.conf import settings
 
-from exchange.amqp import Outgoing, Publisher
+from exchange.amqp import OutboundMessage, Publisher
 from exchange.fix import messages
-from exchange.fix.messages import MsgType, encode
+from exchange.fix.codes import MsgType
+from exchange.fix.messages import encode
 from trades import lifecycle
 from trades.core.link_gaps import check_everything
 from trades.core.locked_trade import LockedTrade
@@ -54,17 +55,17 @@ def order_body(trade: LockedTrade, request: TradeRequest, *, at: datetime) -> di
     return {"MsgType": MsgType.ORDER_CANCEL_REPLACE_REQUEST, "Body": body}
 
 
-def order_message(request: TradeRequest, *, at: datetime) -> Outgoing:
+def order_message(request: TradeRequest, *, at: datetime) -> OutboundMessage:
     """Return the frozen body of a booked request in a fresh envelope; if it may be outside already, that says so."""
     message: dict[str, Any] = request.message or {}
     resend = request.lease > 1 or request.attempts > 0
     body = encode(message["MsgType"], message["Body"], sending_time=at, poss_resend=resend)
-    return Outgoing(str(request.pk), body)
+    return OutboundMessage(str(request.pk), body)
 
 
-def status_request(trade: Trade, latest: TradeRequest, query: StatusQuery, *, at: datetime) -> Outgoing:
+def status_request(trade: Trade, latest: TradeRequest, query: StatusQuery, *, at: datetime) -> OutboundMessage:
     """Return the question what became of a trade's order, by the latest of its requests that may be outside."""
     body = messages.order_status_request(
         ord_status_req_id=query, cl_ord_id=latest.pk, symbol=trade.symbol, side=trade.side, trade_id=trade.pk
     )
-    return Outgoing(str(query), encode(MsgType.ORDER_STATUS_REQUEST, body, sending_time=at))
+    return OutboundMessage(str(query), encode(MsgType.ORDER_STATUS_REQUEST, body, sending_time=at))

@@ -12,8 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from brokerage.reasons import Code, Reason
-from trades import lifecycle
-from trades.lifecycle import OUTSIDE, Kind, Outcome, Request, Stage, State
+from trades.lifecycle import Kind, Outcome, Request, Stage, State, is_open_outside
 from trades.models import TradeRequest
 
 TOO_LATE = Reason(Code.TOO_LATE, "The trade was over before this could be done.")
@@ -105,9 +104,10 @@ def next_check(
 
     Open trades are asked about from time to time; one that ends, only if more is to be learned soon.
     """
+    soon = at + patience()
     if is_open_outside(after):
-        return planned or at + sweep_interval()
-    if planned and planned > at + patience() and is_open_outside(before) and not has_break:
+        return planned or at + timedelta(seconds=settings.PIPELINE["STATUS_CHECK_SWEEP_S"])
+    if planned and planned > soon and not has_break and is_open_outside(before):
         return None
     return planned
 
@@ -115,14 +115,6 @@ def next_check(
 def sooner(planned: datetime | None, moment: datetime) -> datetime:
     """Return `moment`, or what is planned if that is earlier."""
     return moment if planned is None else min(planned, moment)
-
-
-def is_open_outside(state: State) -> bool:
-    """Tell whether more is to be heard of a trade: its order may be there, and it is open or being changed."""
-    if state.requests[0].stage not in OUTSIDE:
-        return False
-    outstanding = any(request.outcome is None and request.stage in OUTSIDE for request in state.requests)
-    return outstanding or not lifecycle.is_over(state)
 
 
 def patience() -> timedelta:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -47,7 +48,7 @@ def posting(
     state, fee = trade.state, ZERO
     change = lifecycle.hold(state) - trade.blocked if hold_change is None else hold_change
     trade.blocked += change
-    if version:
+    if version and state.fee_schedule != lifecycle.FREE:
         before = replace(state, filled_value=state.filled_value - version.value_change)
         fee = lifecycle.charged(state) - lifecycle.charged(before)
     return LedgerPosting(trade.row, revision, change, version, fee)
@@ -63,8 +64,8 @@ class Ledgers:
     def available(self, trade: Trade) -> Decimal:
         """Return what the trade could block: cash for a BUY, shares for a SELL."""
         if trade.side == Side.BUY:
-            return self._cash[trade.trader_id].available
-        return Decimal(self._shares[trade.trader_id, trade.symbol].available)
+            return self._cash.available(trade.trader_id)
+        return Decimal(self._shares.available((trade.trader_id, trade.symbol)))
 
     def post(self, posting: LedgerPosting, *, on_credit: bool = True) -> None:
         """Move money and shares. What the trader does not have, the house lends; but not for what was seen to be there.
@@ -93,13 +94,13 @@ class Ledgers:
         ):
             raise RuntimeError(f"trade {trade.pk} was booked without cover: {shortfall}")
 
-    def save(self) -> None:
-        """Write all movements: the balances and the journals."""
-        self._cash.post()
-        self._shares.post()
+    def save(self, *, at: datetime) -> None:
+        """Write all movements: the balances and the journals, as of `at`."""
+        self._cash.post(at=at)
+        self._shares.post(at=at)
 
 
-def settle(postings: Iterable[LedgerPosting]) -> None:
+def settle(postings: Iterable[LedgerPosting], *, at: datetime) -> None:
     """Post what reports brought about, in order, each wallet and holding locked once for the whole batch."""
     moving = [one for one in postings if one.version or one.hold_change]
     if not moving:
@@ -110,4 +111,4 @@ def settle(postings: Iterable[LedgerPosting]) -> None:
     )
     for one in moving:
         ledgers.post(one)
-    ledgers.save()
+    ledgers.save(at=at)

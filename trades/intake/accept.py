@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from uuid_utils.compat import uuid7
 
 from brokerage.db import clock
-from brokerage.db.transactions import opens_transaction, retrying, transaction_required
+from brokerage.db.transactions import opens_transaction
 from brokerage.models import FeeSchedule
 from brokerage.money import CURRENCY
 from trades.core.instrumentation import record_accepted
@@ -29,7 +29,7 @@ from trades.lifecycle import Kind, Status
 from trades.models import Trade, TradeEvent, TradeRequest
 from trades.models.reference import reference
 
-NEWEST_SHOWN = 25
+NEWEST_LISTED = 25
 """Instructions that an answer of acceptance shows: it is stored with the key, for ever."""
 
 Accepted = tuple[Trade, list[TradeRequest]]
@@ -58,7 +58,7 @@ def accept_once(write: Callable[[RequestContext, UUID, datetime], Accepted], con
 
     `write` gets the id of the request that it is to write, and the database's time.
     """
-    at = retrying(clock.now)()
+    at = clock.now()
     return _commit(write, context, new_id(at), at, runs=count())
 
 
@@ -78,8 +78,8 @@ def _commit(
             return known
     # Run again after a commit of which nobody heard the end: then the request is there.
     trade, requests = (next(runs) and _committed(request_id)) or write(context, request_id, at)
-    shown = to_dict(trade, requests, now=at, newest=NEWEST_SHOWN)
-    response = StoredResponse(trade.pk, json.dumps(shown, separators=(",", ":")).encode())
+    shown = to_dict(trade, requests, now=at, newest=NEWEST_LISTED)
+    response = StoredResponse(trade.pk, json.dumps(shown, separators=(",", ":")).encode(), trade.revision)
     if context.key:
         idempotency.store_response(context, response, now=at)
     if requests[-1].pk == request_id:
@@ -93,12 +93,14 @@ def _committed(request_id: UUID) -> Accepted | None:
     return (requests[0].trade, requests) if requests else None
 
 
-@transaction_required
 def write_trade(order: Order, context: RequestContext, request_id: UUID, at: datetime) -> Accepted:
-    """Write a new trade with its NEW, due now, and the first entry of its timeline."""
+    """Write a new trade with its NEW, due now, and the first entry of its timeline, in the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('trades_reference')")
+        [number] = cursor.fetchone()
     trade = Trade(
         id=new_id(at),
-        reference=reference(_next_number()),
+        reference=reference(number),
         trader_id=context.trader_id,
         symbol=order.symbol,
         side=order.side,
@@ -152,10 +154,3 @@ def new_request(
 def new_id(at: datetime) -> UUID:
     """Return a UUIDv7 of this moment: ids sort by the database's clock, whichever host made them."""
     return uuid7(nanoseconds=int(at.timestamp() * 1e6) * 1_000)
-
-
-def _next_number() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('trades_reference')")
-        number: int = cursor.fetchone()[0]
-    return number

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from brokerage.db.transactions import sqlstate_of, transaction_required
+from brokerage.db.transactions import sqlstate_of
 from brokerage.reasons import Code, Reason
 from trades import lifecycle
 from trades.core import repository
@@ -71,7 +71,6 @@ def cancel(
     return accept_once(partial(write_cancel, trade_id, check=check), context)
 
 
-@transaction_required
 def write_amend(
     trade_id: UUID,
     context: RequestContext,
@@ -83,7 +82,7 @@ def write_amend(
     price: Decimal | None = None,
     check: Callable[[Trade], None] = lambda trade: None,
 ) -> Accepted:
-    """Write an AMEND under the trade's lock; see `amend`."""
+    """Write an AMEND under the trade's lock, in the caller's transaction; see `amend`."""
     trade = _lock(trade_id, check)
     state = trade.state
     last_quantity, last_price = lifecycle.requested_terms(state)
@@ -104,7 +103,6 @@ def write_amend(
     return trade.row, trade.requests
 
 
-@transaction_required
 def write_cancel(
     trade_id: UUID,
     context: RequestContext,
@@ -113,7 +111,7 @@ def write_cancel(
     *,
     check: Callable[[Trade], None] = lambda trade: None,
 ) -> Accepted:
-    """Write a CANCEL under the trade's lock; see `cancel`."""
+    """Write a CANCEL under the trade's lock, in the caller's transaction; see `cancel`."""
     trade = _lock(trade_id, check)
     state = trade.state
     _must_be_open(state)

@@ -34,13 +34,9 @@ class StoredResponse:
 
     trade_id: UUID
     body: bytes
+    revision: int
+    """The trade's revision at acceptance."""
     replayed: bool = False
-
-    @property
-    def revision(self) -> int:
-        """The trade's revision at acceptance."""
-        revision: int = json.loads(self.body)["revision"]
-        return revision
 
 
 class KeyBusyError(Exception):
@@ -82,7 +78,8 @@ def stored_response(context: RequestContext) -> StoredResponse | None:
         return None
     if known.fingerprint != context.fingerprint:
         raise KeyReusedError
-    return StoredResponse(known.trade_id, bytes(known.response), replayed=True)
+    body = bytes(known.response)
+    return StoredResponse(known.trade_id, body, json.loads(body)["revision"], replayed=True)
 
 
 @transaction_required

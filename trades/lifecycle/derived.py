@@ -73,6 +73,8 @@ def hold(state: State) -> Decimal:
     if state.side is Side.SELL:
         return Decimal(max(0, max(quantity for quantity, _ in live) - state.filled_quantity))
     costs = [rounded_value(max(0, quantity - state.filled_quantity), price) for quantity, price in live]
+    if state.fee_schedule == FREE:
+        return max(costs)
     paid = fee_total(state.fee_schedule, state.filled_value)
     return max(cost + fee_total(state.fee_schedule, state.filled_value + cost) - paid for cost in costs)
 
@@ -111,3 +113,11 @@ def orig_cl_ord_id(state: State, seq: int) -> str:
         if r.seq < seq and r.outcome in (None, Outcome.ACCEPTED) and r.stage in (Stage.BOOKED, Stage.SENT)
     ]
     return earlier[-1] if earlier else state.new.id
+
+
+def is_open_outside(state: State) -> bool:
+    """Tell whether more is to be heard of a trade: its order may be there, and it is open or being changed."""
+    if state.requests[0].stage not in OUTSIDE:
+        return False
+    outstanding = any(request.outcome is None and request.stage in OUTSIDE for request in state.requests)
+    return outstanding or leaves(state) > 0

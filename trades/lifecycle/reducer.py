@@ -136,13 +136,13 @@ def _rejected(state: State) -> tuple[State, tuple[Anomaly, ...]]:
     return _end(replace(state, cancelled=True)), (odd,)
 
 
-def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
+def _executed(before: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]:
     """Shares changed hands; or they did at other terms, or not at all. It counts, whatever the trade has come to."""
     new = Executed(report.quantity or 0, report.price or ZERO) if report.kind is not Reported.BUSTED else Executed()
     old = report.replaces
-    odd = _anomalies(state, report.kind, new, more=new.quantity - old.quantity)
-    state = _answered(state)
+    state = _answered(before)
     filled = state.filled_quantity + new.quantity - old.quantity
+    anomalies = _anomalies(before, report.kind, new, more=new.quantity - old.quantity)
     state = replace(
         state,
         filled_quantity=filled,
@@ -155,25 +155,25 @@ def _executed(state: State, report: Report) -> tuple[State, tuple[Anomaly, ...]]
         state = replace(state, quantity=max(filled, state.terms_quantity))
     if state.rejected and filled:  # a refused order executes nothing: it was one, and ended
         state = replace(state, rejected=False, cancelled=True)
-    return state, odd
+    return state, anomalies
 
 
 def _anomalies(state: State, kind: Reported, new: Executed, *, more: int) -> tuple[Anomaly, ...]:
-    """What is odd about an execution, `more` being what it adds to those there were."""
-    odd = []
-    if more > 0 and is_ended(state):
-        odd.append(Anomaly("FILL_AFTER_END", {"quantity": more, "status": str(status(state))}))
-    elif more > 0 and not state.acked:
-        odd.append(Anomaly("FILL_BEFORE_ACK", {"quantity": more}))
+    """Return what is odd about an execution, `more` being what it adds to those there were."""
+    found = []
     if kind is not Reported.FILL and state.filled_quantity >= state.quantity:
-        odd.append(Anomaly("REVISED_AFTER_FILLED", {"quantity": more}))
+        found.append(Anomaly("REVISED_AFTER_FILLED", {"quantity": more}))
     worse = new.price > state.price if state.side is Side.BUY else new.price < state.price
     if new.quantity and worse:
-        odd.append(Anomaly("FILL_BEYOND_LIMIT", {"price": plain(new.price), "limit": plain(state.price)}))
+        found.append(Anomaly("FILL_BEYOND_LIMIT", {"price": plain(new.price), "limit": plain(state.price)}))
     over = min(more, state.filled_quantity + more - state.quantity)
     if over > 0:
-        odd.append(Anomaly("OVERFILL", {"quantity": over}))
-    return tuple(odd)
+        found.append(Anomaly("OVERFILL", {"quantity": over}))
+    if more > 0 and is_ended(state):
+        found.insert(0, Anomaly("FILL_AFTER_END", {"quantity": more, "status": str(status(state))}))
+    elif more > 0 and not state.acked:
+        found.insert(0, Anomaly("FILL_BEFORE_ACK", {"quantity": more}))
+    return tuple(found)
 
 
 def _replaced(state: State, named: Request | None, report: Report) -> State:

@@ -1,5 +1,6 @@
 """Trades as they are stored."""
 
+from trades.models.audit_run import AuditRun
 from trades.models.event import TradeEvent
 from trades.models.execution import Execution
 from trades.models.report import ExchangeReport, LinkGap, PendingRevision
@@ -8,6 +9,7 @@ from trades.models.trade import TERMS_OF_TIME, Channel, Trade
 
 __all__ = [
     "TERMS_OF_TIME",
+    "AuditRun",
     "Channel",
     "ExchangeReport",
     "Execution",

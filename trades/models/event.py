@@ -1,5 +1,6 @@
 """The timeline of a trade."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from trades.lifecycle import Status
@@ -21,6 +22,9 @@ class TradeEvent(models.Model):
 
     class Meta:
         ordering = ["seq"]
+        # Which trades changed since the last audit. Entries come in the order of time, so a summary of each megabyte
+        # finds them; an entry costs nothing, where a B-tree would be one more write for each.
+        indexes = [BrinIndex(fields=["at"], autosummarize=True, name="event_by_time")]
 
     def __str__(self) -> str:
         return self.kind

@@ -1,4 +1,4 @@
-"""The speakable form of a trade id: eight symbols, shown `7K3M-9QX2`.
+"""The speakable form of a trade id: eight symbols, format_reference `7K3M-9QX2`.
 
 A number of a database sequence is permuted over 35 bits, so that neighbours do not look alike and nobody can count
 our trades, written as seven symbols of Crockford's base 32, and followed by a Luhn mod 32 check symbol that catches
@@ -32,12 +32,12 @@ def reference(number: int) -> str:
     return symbols + _check_symbol(symbols)
 
 
-def normalize(spoken: str) -> str:
+def normalize(text: str) -> str:
     """Return the eight symbols meant: case, hyphens, spaces, O for 0, I and L for 1 are forgiven.
 
     Raises BadReferenceError.
     """
-    symbols = spoken.upper().translate(_FORGIVEN)
+    symbols = text.upper().translate(_FORGIVEN)
     if len(symbols) != 8 or any(symbol not in ALPHABET for symbol in symbols):
         raise BadReferenceError("A reference has eight symbols, such as 7K3M-9QX2.")
     if _check_symbol(symbols[:-1]) != symbols[-1]:
@@ -45,7 +45,7 @@ def normalize(spoken: str) -> str:
     return symbols
 
 
-def shown(symbols: str) -> str:
+def format_reference(symbols: str) -> str:
     """Return the reference as people see it, with its hyphen."""
     return f"{symbols[:4]}-{symbols[4:]}"
 

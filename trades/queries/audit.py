@@ -1,173 +1,163 @@
-"""The auditor: do trades, wallets and holdings tell one story? One read-only snapshot of everything.
+"""The auditor: do trades, wallets and holdings tell one story? One read-only snapshot of what is compared.
 
-Runs after every database test, as a command, and on a schedule.
+A *full* audit compares everything with everything: after every database test, by `manage.py audit_books`, and once a
+day on a schedule. In between, an *incremental* one looks every few minutes at what changed since the last audit:
+
+- trades with a new entry in their timeline or in a journal, and all that wait for a step: every invariant of a trade
+- wallets and holdings with a new entry in their journal: each entry follows the one before it, and the last one is
+  what stands in the wallet
+
+What leaves neither an entry in the timeline nor one in a journal (a row changed by hand, an execution that nothing was
+booked for and no entry tells of) and what can only be seen over the whole history (the trial balance, I5) is for the
+next full audit.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import groupby, islice
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q
 
 from brokerage.auditing import Discrepancy
-from brokerage.money import ZERO
+from brokerage.db import clock
+from brokerage.db.locks import AdvisoryLock, try_advisory_lock
+from brokerage.db.transactions import opens_transaction
 from brokerage.observability import metrics
 from holdings import audit as holdings_audit
 from holdings import selectors as holdings
-from trades import lifecycle
-from trades.core.locked_trade import state_of
-from trades.core.schedule import next_step
-from trades.models import Execution, Trade, TradeEvent, TradeRequest
+from trades.models import AuditRun, Trade, TradeEvent, TradeRequest
+from trades.queries.invariants import check_trades
 from wallets import audit as wallets_audit
 from wallets import selectors as wallets
 
 log = structlog.get_logger(__name__)
 
 CHUNK = 2_000
+"""Trades that are compared at once."""
 
-Figure = Decimal | int
-"""Cash or shares."""
+KEPT = timedelta(days=30)
+"""How long runs are kept; by then the next full audit is long overdue."""
 
 
-def audit() -> list[Discrepancy]:
-    """Compare everything with everything, in one snapshot. Returns what does not agree; empty when all is well."""
+def discrepancies(since: datetime | None = None) -> Iterator[Discrepancy]:
+    """Yield what does not agree within the caller's snapshot: of everything, or of what changed since a time."""
+    if since is None:
+        yield from wallets_audit.audit()
+        yield from holdings_audit.audit()
+        ids = _all_trades()
+    else:
+        yield from wallets_audit.audit_since(since)
+        yield from holdings_audit.audit_since(since)
+        ids = _trades_changed(since)
+    while chunk := list(islice(ids, CHUNK)):
+        yield from check_trades(chunk)
+
+
+def audit_everything(report: Callable[[Discrepancy], object]) -> AuditRun:
+    """Audit all there is, whoever else does so, call `report` with each discrepancy, and return the recorded run."""
+    with _snapshot() as started_at:
+        run = _audit(started_at, None, report)
+    _record(run)
+    return run
+
+
+def audit_on_schedule() -> AuditRun | None:
+    """Audit what changed, or everything when that is due; log each discrepancy and set the metrics.
+
+    Returns the recorded run; None, at once, while another scheduled audit is running.
+    """
+    with _snapshot() as started_at:
+        if not try_advisory_lock(AdvisoryLock.AUDIT):
+            log.info("audit_skipped")
+            return None
+        run = _audit(started_at, _begin(started_at), _log)
+    # Somebody may start another one here and not see this run yet: it begins at the older mark, and finds the same.
+    _record(run)
+    _set_metrics()
+    log.info("audit_done", scope=run.scope, discrepancies=run.discrepancies, seconds=run.duration.total_seconds())
+    return run
+
+
+@contextmanager
+def _snapshot() -> Iterator[datetime]:
+    """Read as of one moment, for as long as it takes; the value is a time just before it, by the database's clock."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        return list(discrepancies())
+        yield clock.now()
 
 
-def discrepancies() -> Iterator[Discrepancy]:
-    """Look at every invariant within the caller's snapshot."""
-    yield from wallets_audit.audit()
-    yield from holdings_audit.audit()
-    yield from _trades()
-    yield from _holds()
-    yield from _fees()
-    yield from _executions()
-    yield from _revisions()
+def _begin(now: datetime) -> datetime | None:
+    """Return from when on changes are to be audited; None if everything is to be."""
+    full = AuditRun.latest(AuditRun.Scope.FULL)
+    if full is None or now - full.started_at >= timedelta(seconds=settings.AUDIT_FULL_INTERVAL_S):
+        return None
+    return AuditRun.high_water_mark()
 
 
-def audit_and_report() -> list[Discrepancy]:
-    """Audit, and log one error line per discrepancy."""
-    found = audit()
-    for discrepancy in found:
-        log.error("audit_discrepancy", code=discrepancy.code, subject=discrepancy.subject, detail=str(discrepancy))
-    log.info("audit_done", discrepancies=len(found))
-    metrics.audit_discrepancies.set(len(found))
-    metrics.audit_finished.set_to_current_time()
-    return found
+def _audit(started_at: datetime, since: datetime | None, report: Callable[[Discrepancy], object]) -> AuditRun:
+    begun = time.monotonic()
+    count = 0
+    for count, discrepancy in enumerate(discrepancies(since), start=1):  # noqa: B007  (the last one is the count)
+        report(discrepancy)
+    # A transaction writes its time before it commits. One that is under way now will show entries older than this
+    # snapshot to the next audit, which therefore begins as much earlier as a transaction may last.
+    mark_at = started_at - timedelta(seconds=settings.AUDIT_OVERLAP_S)
+    return AuditRun(
+        scope=AuditRun.Scope.FULL if since is None else AuditRun.Scope.INCREMENTAL,
+        started_at=started_at,
+        finished_at=started_at + timedelta(seconds=time.monotonic() - begun),
+        # What is wrong is found again until it is mended: until then the next audit begins where this one did.
+        mark_at=since if since and count else mark_at,
+        discrepancies=count,
+    )
 
 
-def _trades() -> Iterator[Discrepancy]:
-    """Cached status and hold are what the facts say; what is over with nothing outstanding holds nothing."""
-    for trades in _chunks():
-        requests: dict[UUID, list[TradeRequest]] = {trade.pk: [] for trade in trades}
-        for request in TradeRequest.objects.filter(trade_id__in=list(requests)).order_by("trade_id", "seq"):
-            requests[request.trade_id].append(request)
-        for trade in trades:
-            yield from _trade(trade, requests[trade.pk])
+def _all_trades() -> Iterator[UUID]:
+    """Yield the id of each trade, and of what the journals take for one, in order and once."""
+    ids = Trade.objects.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=CHUNK)
+    return _merged(ids, wallets.trades_in_journal(), holdings.trades_in_journal())
 
 
-def _trade(trade: Trade, requests: list[TradeRequest]) -> Iterator[Discrepancy]:
-    subject = f"trade {trade.pk}"
-    if [request.seq for request in requests] != list(range(1, len(requests) + 1)):
-        yield Discrepancy("I1_REQUESTS", subject, "requests 1, 2, …", str([request.seq for request in requests]))
-        return
-    state = state_of(trade, requests)
-    if trade.status != lifecycle.status(state):
-        yield Discrepancy("I9_STATUS", subject, str(lifecycle.status(state)), trade.status)
-    held = trade.hold_cash if state.side is lifecycle.Side.BUY else Decimal(trade.hold_shares)
-    if held != lifecycle.hold(state):
-        yield Discrepancy("I3_HOLD", subject, str(lifecycle.hold(state)), str(held))
-    outstanding = any(request.outstanding for request in state.requests)
-    if lifecycle.is_over(state) and not outstanding and held:
-        yield Discrepancy("I7_OVER_BUT_HOLDING", subject, "0", str(held))
-    first = next_step(requests)
-    waiting = [first.seq] if first else []
-    due = [request.seq for request in requests if request.due_at is not None]
-    if due != waiting:
-        yield Discrepancy("I10_DUE", subject, str(waiting), str(due))
+def _trades_changed(since: datetime) -> Iterator[UUID]:
+    """Yield the id of each trade that changed at `since` or later, or that waits for a step, in order and once."""
+    noted = TradeEvent.objects.filter(at__gte=since)
+    unfinished = TradeRequest.objects.exclude(stage="SENT").filter(outcome__isnull=True, parked__isnull=True)
+    sources = [
+        rows.order_by("trade_id").values_list("trade_id", flat=True).distinct().iterator(chunk_size=CHUNK)
+        for rows in (noted, unfinished)
+    ]
+    return _merged(*sources, wallets.trades_in_journal(since=since), holdings.trades_in_journal(since=since))
 
 
-def _holds() -> Iterator[Discrepancy]:
-    """What the journals say each trade has blocked is what the trade says it holds."""
-    cash = dict(Trade.objects.filter(hold_cash__gt=0).values_list("pk", "hold_cash"))
-    shares = dict(Trade.objects.filter(hold_shares__gt=0).values_list("pk", "hold_shares"))
-    yield from _differences("I2_CASH_BLOCKED", cash, wallets.blocked_by_trade())
-    yield from _differences("I2_SHARES_BLOCKED", shares, holdings.blocked_by_trade())
+def _merged(*sources: Iterator[UUID]) -> Iterator[UUID]:
+    """Each source is read through a cursor of the server, in its order: none is ever in memory as a whole."""
+    return (trade_id for trade_id, _ in groupby(merge(*sources)))
 
 
-def _fees() -> Iterator[Discrepancy]:
-    """What each trade was charged is what its schedule asks for what was executed, however it came about."""
-    paying = Trade.objects.filter(Q(fee_rate__gt=0) | Q(fee_minimum__gt=0), filled_value__gt=0)
-    due = {trade.pk: lifecycle.charged(state_of(trade, ())) for trade in paying.order_by("pk").iterator()}
-    yield from _differences("I5_FEES", due, wallets.fees_by_trade())
+def _log(discrepancy: Discrepancy) -> None:
+    log.error("audit_discrepancy", code=discrepancy.code, subject=discrepancy.subject, detail=str(discrepancy))
 
 
-def _differences(code: str, expected: Mapping[UUID, Figure], found: Mapping[UUID, Figure]) -> Iterator[Discrepancy]:
-    for pk in expected.keys() | found.keys():
-        if expected.get(pk, ZERO) != found.get(pk, ZERO):
-            yield Discrepancy(code, f"trade {pk}", str(expected.get(pk, ZERO)), str(found.get(pk, ZERO)))
+@opens_transaction
+def _record(run: AuditRun) -> None:
+    run.pk = None  # it has one if the transaction before this one failed after the insert
+    run.save(force_insert=True)
+    AuditRun.objects.filter(started_at__lt=run.started_at - KEPT).delete()
 
 
-def _executions() -> Iterator[Discrepancy]:
-    """Each version of an execution is settled once in cash and once in shares, by what it changed, and nothing else is.
-
-    What a trade has been filled is the sum over the versions that count: those that no other one replaces.
-    """
-    columns = ("pk", "trade_id", "side", "quantity", "price", "value", "replaces")
-    versions = {row[0]: row for row in Execution.objects.values_list(*columns).iterator()}
-    replaced = {row[-1] for row in versions.values()} - {None}
-    cash, shares = {}, {}
-    executed: dict[UUID, tuple[int, Decimal, Decimal]] = {}
-    for pk, trade_id, side, quantity, price, worth, replaces in versions.values():
-        _, _, _, old_quantity, _, old_worth, _ = versions[replaces] if replaces else _NO_VERSION
-        sign = 1 if side == lifecycle.Side.BUY else -1
-        cash[pk], shares[pk] = -sign * (worth - old_worth), sign * (quantity - old_quantity)
-        if pk not in replaced:
-            total, total_worth, exact = executed.get(trade_id, (0, ZERO, ZERO))
-            executed[trade_id] = (total + quantity, total_worth + worth, exact + quantity * price)
-    yield from _settlements("I4_CASH_SETTLED", cash, wallets.settled_executions())
-    yield from _settlements("I4_SHARES_SETTLED", shares, holdings.settled_executions())
-    nothing = (0, ZERO, ZERO)
-    cached = Trade.objects.filter(~Q(filled_quantity=0) | ~Q(filled_value=0) | ~Q(filled_notional=0))
-    figures = cached.values_list("pk", "filled_quantity", "filled_value", "filled_notional")
-    filled = {pk: (quantity, worth, exact) for pk, quantity, worth, exact in figures}
-    for pk in executed.keys() | filled.keys():
-        if executed.get(pk, nothing) != filled.get(pk, nothing):
-            yield Discrepancy("I4_FILLED", f"trade {pk}", str(executed.get(pk)), str(filled.get(pk)))
-
-
-_NO_VERSION = (None, None, None, 0, ZERO, ZERO, None)
-
-
-def _settlements(
-    code: str, expected: Mapping[str, Figure], found: Iterable[tuple[UUID, str, Figure]]
-) -> Iterator[Discrepancy]:
-    missing = dict(expected)
-    for _, execution, amount in found:
-        if missing.pop(execution, None) != amount:
-            yield Discrepancy(code, f"execution {execution}", str(expected.get(execution)), f"{amount}, or twice")
-    for execution, amount in missing.items():
-        yield Discrepancy(code, f"execution {execution}", str(amount), "nothing")
-
-
-def _revisions() -> Iterator[Discrepancy]:
-    """A trade's revision is the number of its timeline entries, without a gap."""
-    counted = TradeEvent.objects.values("trade_id").annotate(n=Count("seq"), last=Max("seq")).order_by()
-    events = {row["trade_id"]: (row["n"], row["last"]) for row in counted}
-    for pk, revision in Trade.objects.values_list("pk", "revision").iterator():
-        if events.get(pk, (0, None)) != (revision, revision):
-            yield Discrepancy("I1_TIMELINE", f"trade {pk}", str(revision), str(events.get(pk)))
-
-
-def _chunks() -> Iterator[list[Trade]]:
-    trades = Trade.objects.order_by("pk")
-    chunk = list(trades[:CHUNK])
-    while chunk:
-        yield chunk
-        chunk = list(trades.filter(pk__gt=chunk[-1].pk)[:CHUNK])
+def _set_metrics() -> None:
+    """Set the gauges of both scopes from what was recorded: a process just started knows of no earlier audit."""
+    for scope in AuditRun.Scope:
+        if run := AuditRun.latest(scope):
+            label = scope.lower()
+            metrics.audit_discrepancies.labels(label).set(run.discrepancies)
+            metrics.audit_finished.labels(label).set(run.finished_at.timestamp())
+            metrics.audit_duration.labels(label).set(run.duration.total_seconds())

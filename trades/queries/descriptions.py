@@ -1,4 +1,4 @@
-"""What happened to a trade, in plain words: for people on the phone, and for those who read the API's answers."""
+"""Describe what happened to a trade in plain words, for staff on the phone and for readers of the API."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,62 +8,61 @@ from brokerage.money import grouped
 from trades.lifecycle import Kind, Side, TimeInForce
 from trades.models import Channel, Trade, TradeEvent, TradeRequest
 
-_THROUGH = {
+_CHANNEL_PHRASES = {
     Channel.MOBILE: "from the mobile app",
     Channel.WEB: "from the website",
     Channel.CALL: "by phone",
     Channel.PARTNER: "through a partner",
     Channel.API: "over the API",
 }
-_LASTS = {
+_TIME_IN_FORCE_PHRASES = {
     TimeInForce.DAY: "good for the day",
     TimeInForce.GTC: "good till cancelled",
     TimeInForce.IOC: "immediate or cancel",
     TimeInForce.FOK: "fill or kill",
 }
-_NOUN = {Kind.NEW: "order", Kind.AMEND: "change", Kind.CANCEL: "cancellation"}
+_KIND_NOUNS = {Kind.NEW: "order", Kind.AMEND: "change", Kind.CANCEL: "cancellation"}
 
 
-def sentence(trade: Trade, event: TradeEvent, request: TradeRequest | None) -> str:
-    """Tell one entry of the timeline. `request` is the one it is about; kinds unknown here are told by their name."""
-    tell = _SENTENCES.get(event.kind)
-    return tell(trade, event.data, request) if tell else in_words(event.kind, event.data)
+def describe_event(trade: Trade, event: TradeEvent, request: TradeRequest | None) -> str:
+    """Describe one entry of the timeline, which is about `request`. A kind that is not listed goes by its name."""
+    describe = _DESCRIPTIONS.get(event.kind)
+    return describe(trade, event.data, request) if describe else _describe_unlisted(event.kind, event.data)
 
 
-def told(reason: dict[str, Any] | None) -> str:
-    """A stored reason as a person reads it: the code, the sentence, the numbers; a dash if there is none."""
+def format_reason(reason: dict[str, Any] | None) -> str:
+    """Format a stored reason: its code, its message, its details; a dash if there is none."""
     if not reason:
         return "-"
     details = dict(reason.get("details", {}))
-    also = details.pop("also", [])
-    return _with_numbers(
-        f"{reason['code']}: {reason['message']}", details | ({"also": ", ".join(also)} if also else {})
-    )
+    if other_codes := details.pop("also", []):
+        details["also"] = ", ".join(other_codes)
+    return _with_details(f"{reason['code']}: {reason['message']}", details)
 
 
-def in_words(name: str, numbers: dict[str, Any]) -> str:
-    """A name of the code and what belongs to it: "Pending cancel (exec id E1)"."""
-    return _with_numbers(name.replace("_", " ").capitalize(), numbers)
+def _describe_unlisted(kind: str, data: dict[str, Any]) -> str:
+    """Describe an entry by its kind and data: "Pending cancel (exec id E1)"."""
+    return _with_details(kind.replace("_", " ").capitalize(), data)
 
 
-def _with_numbers(text: str, numbers: dict[str, Any]) -> str:
-    shown = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items() if value is not None)
-    return f"{text} ({shown})" if shown else text
+def _with_details(text: str, details: dict[str, Any]) -> str:
+    listed = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items() if value is not None)
+    return f"{text} ({listed})" if listed else text
 
 
-def moved(kind: str, amount: Decimal | int, blocked_change: Decimal | int, *, unit: str) -> str:
-    """Tell a movement of money (`unit` INR) or shares (`unit` INFY): "INR 398.00 paid"."""
+def describe_movement(kind: str, amount: Decimal | int, blocked_change: Decimal | int, *, unit: str) -> str:
+    """Describe a ledger entry of money (`unit` INR) or shares (`unit` INFY): "INR 398.00 paid"."""
     if kind in ("BLOCK", "RELEASE"):
-        return f"{_of(blocked_change, unit)} {'blocked' if blocked_change > 0 else 'released'}"
-    verbs = _VERBS[kind, "shares" if isinstance(amount, int) else "cash"]
-    text = f"{_of(amount, unit)} {verbs[amount > 0]}"
+        return f"{_with_unit(blocked_change, unit)} {'blocked' if blocked_change > 0 else 'released'}"
+    verbs = _MOVEMENT_VERBS[kind, "shares" if isinstance(amount, int) else "cash"]
+    text = f"{_with_unit(amount, unit)} {verbs[amount > 0]}"
     if blocked_change:
-        text += f", {_of(blocked_change, unit)} {'more blocked' if blocked_change > 0 else 'of the hold freed'}"
+        text += f", {_with_unit(blocked_change, unit)} {'more blocked' if blocked_change > 0 else 'of the hold freed'}"
     return text
 
 
 _LENT, _REPAID = "lent by the house", "repaid to the house"
-_VERBS = {  # where the total falls, where it rises
+_MOVEMENT_VERBS = {  # when the total falls, when it rises
     ("SETTLE", "cash"): ("paid", "received"),
     ("SETTLE", "shares"): ("delivered", "received"),
     ("FEE", "cash"): ("charged as a fee", "of the fee given back"),
@@ -74,13 +73,13 @@ _VERBS = {  # where the total falls, where it rises
 }
 
 
-def _of(amount: Decimal | int, unit: str) -> str:
-    """An amount of money has its unit in front, shares behind."""
+def _with_unit(amount: Decimal | int, unit: str) -> str:
+    """Put the currency before an amount of money, the symbol behind a number of shares."""
     return f"{grouped(abs(amount))} {unit}" if isinstance(amount, int) else f"{unit} {grouped(abs(amount))}"
 
 
-def lasting(seconds: float) -> str:
-    """A duration for people: "12 ms", "1.4 s", "3 min 4 s", "2 h 5 min", "3 d 4 h"."""
+def format_duration(seconds: float) -> str:
+    """Format a duration: "12 ms", "1.4 s", "3 min 4 s", "2 h 5 min", "3 d 4 h"."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
@@ -94,24 +93,26 @@ def lasting(seconds: float) -> str:
 
 # --- One function per kind of entry ----------------------------------------------------------------------------------
 
-Telling = Callable[[Trade, dict[str, Any], TradeRequest | None], str]
+Describer = Callable[[Trade, dict[str, Any], TradeRequest | None], str]
 
 
 def _new_received(trade: Trade, data: dict[str, Any], request: TradeRequest) -> str:
     terms = f"{trade.side.lower()} {grouped(request.quantity)} {trade.symbol} at {grouped(request.price)} or better"
-    return f"Order received {_from_whom(request)}: {terms}, {_LASTS[TimeInForce(trade.time_in_force)]}."
+    return (
+        f"Order received {_placed_how(request)}: {terms}, {_TIME_IN_FORCE_PHRASES[TimeInForce(trade.time_in_force)]}."
+    )
 
 
 def _amend_received(trade: Trade, data: dict[str, Any], request: TradeRequest) -> str:
-    return f"Change asked for {_from_whom(request)}: {grouped(request.quantity)} at {grouped(request.price)}."
+    return f"Change asked for {_placed_how(request)}: {grouped(request.quantity)} at {grouped(request.price)}."
 
 
 def _cancel_received(trade: Trade, data: dict[str, Any], request: TradeRequest) -> str:
-    return f"Cancellation asked for {_from_whom(request)}."
+    return f"Cancellation asked for {_placed_how(request)}."
 
 
-def _from_whom(request: TradeRequest) -> str:
-    return f"{_THROUGH[Channel(request.channel)]}, by {request.placed_by}"
+def _placed_how(request: TradeRequest) -> str:
+    return f"{_CHANNEL_PHRASES[Channel(request.channel)]}, by {request.placed_by}"
 
 
 def _booked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
@@ -126,8 +127,8 @@ def _booked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) ->
 
 def _refused(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     reason = (request and request.reason) or {"message": data.get("code", ""), "details": {}}
-    also = reason["details"].get("also", [])
-    return f"The {_noun(request)} was refused: {reason['message']}" + (f" (also {', '.join(also)})" if also else "")
+    other_codes = ", ".join(reason["details"].get("also", []))
+    return f"The {_noun(request)} was refused: {reason['message']}" + (f" (also {other_codes})" if other_codes else "")
 
 
 def _sent(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
@@ -160,31 +161,31 @@ def _executed(data: dict[str, Any], prefix: str = "") -> str:
     return f"{grouped(data[f'{prefix}quantity'])} at {grouped(Decimal(data[f'{prefix}price']))}"
 
 
-def _terms(text: str) -> Telling:
-    def tell(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+def _terms(text: str) -> Describer:
+    def describe(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
         quantity = data.get("quantity") or (request and request.quantity)
         price = Decimal(data["price"]) if data.get("price") else request and request.price
         terms = [grouped(quantity)] if quantity else []
         terms += [f"at {grouped(price)}"] if price else []
         return f"{text}: {' '.join(terms)} now." if terms else f"{text}."
 
-    return tell
+    return describe
 
 
-def _says(text: str) -> Telling:
-    """The same sentence each time, with the exchange's own words where it sent some."""
+def _fixed(text: str) -> Describer:
+    """Describe by this text, with the exchange's own text behind it if it sent one."""
 
-    def tell(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
+    def describe(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
         return f"{text} ({data['text']})" if data.get("text") else text
 
-    return tell
+    return describe
 
 
 def _parked(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
     return f"The {_noun(request)} was set aside for a person to look at: {data.get('message', '')}"
 
 
-_ODD = {
+_ANOMALIES = {
     "FILL_AFTER_END": "executed after the trade had ended",
     "FILL_BEFORE_ACK": "executed before the exchange had accepted the order",
     "FILL_BEYOND_LIMIT": "executed at a worse price than the limit",
@@ -203,50 +204,50 @@ _ODD = {
 
 
 def _anomaly(trade: Trade, data: dict[str, Any], request: TradeRequest | None) -> str:
-    numbers = dict(data)
-    code = numbers.pop("code", "")
-    for name, found in numbers.pop("differences", {}).items():
-        numbers[name] = f"{found['ours']}, the exchange says {found['theirs']}"
-    return _with_numbers(f"Odd: {_ODD.get(code) or code.replace('_', ' ').lower()}", numbers)
+    details = dict(data)
+    code = details.pop("code", "")
+    for name, difference in details.pop("differences", {}).items():
+        details[name] = f"{difference['ours']}, the exchange says {difference['theirs']}"
+    return _with_details(f"Odd: {_ANOMALIES.get(code) or code.replace('_', ' ').lower()}", details)
 
 
 def _noun(request: TradeRequest | None) -> str:
-    return _NOUN[Kind(request.kind)] if request else "order"
+    return _KIND_NOUNS[Kind(request.kind)] if request else "order"
 
 
-_SENTENCES: dict[str, Telling] = {
-    # What was received is always there to be told of.
-    "NEW_RECEIVED": cast("Telling", _new_received),
-    "AMEND_RECEIVED": cast("Telling", _amend_received),
-    "CANCEL_RECEIVED": cast("Telling", _cancel_received),
-    "VALIDATED": _says("Checked: nothing speaks against it."),
+_DESCRIPTIONS: dict[str, Describer] = {
+    # An entry *_RECEIVED always has its request.
+    "NEW_RECEIVED": cast("Describer", _new_received),
+    "AMEND_RECEIVED": cast("Describer", _amend_received),
+    "CANCEL_RECEIVED": cast("Describer", _cancel_received),
+    "VALIDATED": _fixed("Checked: nothing speaks against it."),
     "BOOKED": _booked,
     "DENIED": _refused,
-    "CANCELLED_LOCALLY": _says("Cancelled before it was sent to the exchange."),
-    "AMEND_DROPPED": _says("The change was never sent to the exchange, and is given up for the cancellation."),
+    "CANCELLED_LOCALLY": _fixed("Cancelled before it was sent to the exchange."),
+    "AMEND_DROPPED": _fixed("The change was not sent to the exchange: what was asked for next took its place."),
     "SENT": _sent,
     "NOT_AT_EXCHANGE": _not_received,
-    "EXCHANGE_PENDING_NEW": _says("The exchange has the order and has not decided yet."),
-    "EXCHANGE_NEW": _says("The exchange accepted the order."),
+    "EXCHANGE_PENDING_NEW": _fixed("The exchange has the order and has not decided yet."),
+    "EXCHANGE_NEW": _fixed("The exchange accepted the order."),
     "EXCHANGE_REJECTED": _rejected,
     "EXCHANGE_FILL": _fill,
     "EXCHANGE_CORRECTED": _corrected,
     "EXCHANGE_BUSTED": _busted,
-    "EXCHANGE_PENDING_REPLACE": _says("The exchange is working on the change."),
+    "EXCHANGE_PENDING_REPLACE": _fixed("The exchange is working on the change."),
     "EXCHANGE_REPLACED": _terms("The exchange made the change"),
-    "EXCHANGE_PENDING_CANCEL": _says("The exchange is working on the cancellation."),
-    "EXCHANGE_CANCELED": _says("The exchange cancelled the order: nothing more will be executed."),
+    "EXCHANGE_PENDING_CANCEL": _fixed("The exchange is working on the cancellation."),
+    "EXCHANGE_CANCELED": _fixed("The exchange cancelled the order: nothing more will be executed."),
     "EXCHANGE_CANCEL_REJECTED": _rejected,
-    "EXCHANGE_EXPIRED": _says("The order expired at the exchange."),
-    "EXCHANGE_DONE_FOR_DAY": _says("The exchange is done with the order for today."),
-    "EXCHANGE_SUSPENDED": _says("The exchange suspended the order."),
+    "EXCHANGE_EXPIRED": _fixed("The order expired at the exchange."),
+    "EXCHANGE_DONE_FOR_DAY": _fixed("The exchange is done with the order for today."),
+    "EXCHANGE_SUSPENDED": _fixed("The exchange suspended the order."),
     "EXCHANGE_RESTATED": _terms("The exchange restated the order"),
-    "EXCHANGE_STATUS": _says("The exchange was asked, and has it."),
+    "EXCHANGE_STATUS": _fixed("The exchange was asked, and has it."),
     "ANOMALY": _anomaly,
     "PARKED": _parked,
-    "UNPARKED": _says("Put back to work."),
-    "RECONCILED": _says("The exchange was asked again, and agrees with what is written here."),
+    "UNPARKED": _fixed("Put back to work."),
+    "RECONCILED": _fixed("The exchange was asked again, and agrees with what is written here."),
 }
 
-KINDS = frozenset(_SENTENCES)
+EVENT_KINDS = frozenset(_DESCRIPTIONS)
 """Every kind of entry that a timeline may have."""

@@ -1,49 +1,49 @@
-"""Reading trades: the picture of a trade that clients see, and where to find it."""
+"""Find trades by whatever names them."""
 
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from brokerage import traders as traders_by_what_is_said
+from brokerage import traders as trader_search
 from brokerage.models import Trader
 from trades.models import Trade, TradeRequest
 from trades.models.reference import BadReferenceError, normalize
 
-MOST_TRADERS = 200
-"""Whose trades one search looks for: a name that more of them bear finds nobody on the phone."""
+MAX_TRADERS = 200
+"""Traders whose trades one search returns, at most; a name that more of them share identifies nobody."""
 
 
 def trades() -> QuerySet[Trade]:
-    """Trades with their requests in order: two queries however many."""
+    """Return all trades, with their requests in the order of `seq`: two queries however many."""
     return Trade.objects.prefetch_related(Prefetch("requests", TradeRequest.objects.order_by("seq")))
 
 
-def find(trades: QuerySet[Trade], spoken: str) -> Trade | None:
-    """Find one trade by its id or by its reference as people write and say it; None if it is not among `trades`."""
-    named = lookup(spoken)
-    return trades.filter(**named).first() if named else None
+def find(trades: QuerySet[Trade], trade_ref: str) -> Trade | None:
+    """Return the trade with this id or reference, however it is written; None if it is not among `trades`."""
+    filters = parse_trade_ref(trade_ref)
+    return trades.filter(**filters).first() if filters else None
 
 
-def find_with_requests(spoken: str, *, trader_id: int | None = None) -> tuple[Trade, list[TradeRequest]] | None:
-    """Find one trade, of this trader if one is given, with its requests in order: one query, so of one moment."""
-    named = {f"trade__{name}": value for name, value in lookup(spoken).items()}
-    if not named:
+def find_with_requests(trade_ref: str, *, trader_id: int | None = None) -> tuple[Trade, list[TradeRequest]] | None:
+    """Return one trade, of this trader if one is given, and its requests by `seq`: one query, so one snapshot."""
+    filters = {f"trade__{name}": value for name, value in parse_trade_ref(trade_ref).items()}
+    if not filters:
         return None
     if trader_id is not None:
-        named["trade__trader_id"] = trader_id
-    requests = list(TradeRequest.objects.filter(**named).select_related("trade").order_by("seq"))
+        filters["trade__trader_id"] = trader_id
+    requests = list(TradeRequest.objects.filter(**filters).select_related("trade").order_by("seq"))
     return (requests[0].trade, requests) if requests else None
 
 
-def lookup(spoken: str) -> dict[str, Any]:
-    """Read a trade id or a reference, as people write and say it, into a filter; empty if it can be neither."""
+def parse_trade_ref(trade_ref: str) -> dict[str, Any]:
+    """Parse a trade id or a reference, however it is written, into filters; empty if it is neither."""
     try:
-        return {"pk": UUID(spoken)}
+        return {"pk": UUID(trade_ref)}
     except ValueError:
         pass
     try:
-        return {"reference": normalize(spoken)}
+        return {"reference": normalize(trade_ref)}
     except BadReferenceError:
         return {}
 
@@ -51,13 +51,13 @@ def lookup(spoken: str) -> dict[str, Any]:
 def search(trades: QuerySet[Trade], term: str) -> QuerySet[Trade]:
     """Find trades by whatever a caller can say: a reference, a trade id, a client reference, a symbol, a trader.
 
-    Eight digits of a phone number may look like a reference, so what is none of ours is looked for further.
+    Eight digits of a phone number may look like a reference, so one that names no trade is searched for as the rest.
     """
     term = term.strip()
     if not term:
         return trades
-    if (named := lookup(term)) and (found := trades.filter(**named)).exists():
+    if (filters := parse_trade_ref(term)) and (found := trades.filter(**filters)).exists():
         return found
-    asked = Q(client_reference=term) | Q(symbol=term.upper())
-    traders = traders_by_what_is_said.search(Trader.objects.all(), term).order_by("pk")
-    return trades.filter(asked | Q(trader_id__in=list(traders.values_list("pk", flat=True)[:MOST_TRADERS])))
+    matches = Q(client_reference=term) | Q(symbol=term.upper())
+    traders = trader_search.search(Trader.objects.all(), term).order_by("pk")
+    return trades.filter(matches | Q(trader_id__in=list(traders.values_list("pk", flat=True)[:MAX_TRADERS])))

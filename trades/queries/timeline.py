@@ -1,4 +1,4 @@
-"""The story of a trade: every entry of its timeline with the request it is about and the money and shares it moved."""
+"""Read the timeline of a trade: its entries, each with its request and the cash and shares that it moved."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,36 +14,36 @@ from trades.lifecycle import Kind
 from trades.models import TradeEvent, TradeRequest
 from wallets import selectors as wallets
 
-MOST = 1_000
-"""Entries of one reading, at most. A trade may be filled in any number of pieces."""
+MAX_ENTRIES = 1_000
+"""Entries that one read returns, at most. A trade may be filled in any number of pieces."""
 
 MILESTONES = ("RECEIVED", "VALIDATED", "BOOKED", "SENT", "ANSWERED")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that happened to a trade, and what it did to the books."""
+class TimelineEntry:
+    """One event of a trade, and the ledger entries that it caused."""
 
     event: TradeEvent
     request: TradeRequest | None
-    took: timedelta | None
+    elapsed: timedelta | None
     """Since the entry before it about the same request; None for the first one."""
     cash: Sequence[Any]
-    """The entries of the wallet's journal that it caused, in order."""
+    """The wallet entries that it caused, in order."""
     shares: Sequence[Any]
-    """The entries of the holding's journal that it caused, in order."""
+    """The holding entries that it caused, in order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How one request went: when it reached each stage and when it was answered, as far as it has come."""
+class RequestHistory:
+    """When one request reached each milestone, as far as it has come."""
 
     request: TradeRequest
     reached: dict[str, datetime]
     """By milestone, in the order of `MILESTONES`."""
 
-    def took(self, milestone: str) -> timedelta | None:
-        """How long it took from the milestone before; None for the first, and for one that was not reached."""
+    def elapsed(self, milestone: str) -> timedelta | None:
+        """Return the time since the milestone before; None for the first, and for one that was not reached."""
         before = None
         for name, at in self.reached.items():
             if name == milestone:
@@ -53,25 +53,25 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A stretch of a trade's timeline, and all of its requests."""
+class Timeline:
+    """A part of a trade's timeline, and all of its requests."""
 
-    entries: list[Entry]
+    entries: list[TimelineEntry]
     requests: list[TradeRequest]
     earlier: Sequence[tuple[UUID, str, datetime, datetime]]
-    """What stands before this stretch, by request and kind of entry: when the first and the last of that kind was."""
+    """Before this part, by request and kind of entry: the times of the first and the last of that kind."""
 
-    def courses(self) -> list[Course]:
-        """How each request went, in the order of the chain, as far as this stretch and what stands before it tell."""
-        told = [(request_id, kind, first) for request_id, kind, first, _ in self.earlier]
-        told += [(entry.request.pk, entry.event.kind, entry.event.at) for entry in self.entries if entry.request]
-        return [Course(request, _reached(request, told)) for request in self.requests]
+    def request_histories(self) -> list[RequestHistory]:
+        """Return the history of each request, in the order of `seq`, up to the end of this part."""
+        events = [(request_id, kind, first) for request_id, kind, first, _ in self.earlier]
+        events += [(entry.request.pk, entry.event.kind, entry.event.at) for entry in self.entries if entry.request]
+        return [RequestHistory(request, _reached(request, events)) for request in self.requests]
 
 
-def read(trade_id: UUID, *, after: int = 0, limit: int = MOST) -> Story:
-    """Return up to `limit` entries behind revision `after`, oldest first: four or five queries, however long the story.
+def read(trade_id: UUID, *, after: int = 0, limit: int = MAX_ENTRIES) -> Timeline:
+    """Return up to `limit` entries behind revision `after`, oldest first: four or five queries, however long it is.
 
-    What happens meanwhile is not in it: entries are read first, then what they refer to.
+    Events are read first, then the rows they refer to, so that no event lacks its rows.
     """
     events = list(TradeEvent.objects.filter(trade_id=trade_id, seq__gt=after).order_by("seq")[:limit])
     requests = {row.pk: row for row in TradeRequest.objects.filter(trade_id=trade_id).order_by("seq")}
@@ -85,23 +85,23 @@ def read(trade_id: UUID, *, after: int = 0, limit: int = MOST) -> Story:
     entries = []
     for event in events:
         before, newest[event.request_id] = newest.get(event.request_id), event.at
-        took = event.at - before if before and event.request_id else None
+        elapsed = event.at - before if before and event.request_id else None
         request = requests.get(event.request_id) if event.request_id else None
-        entries.append(Entry(event, request, took, cash[event.seq], shares[event.seq]))
-    return Story(entries, list(requests.values()), earlier)
+        entries.append(TimelineEntry(event, request, elapsed, cash[event.seq], shares[event.seq]))
+    return Timeline(entries, list(requests.values()), earlier)
 
 
 def _earlier(trade_id: UUID, before: int) -> list[tuple[UUID, str, datetime, datetime]]:
-    """Tell of the entries up to revision `before` what those behind it need. Their times rise with their revisions."""
+    """Return the first and last time of each kind of entry up to revision `before`. Times rise with revisions."""
     events = TradeEvent.objects.filter(trade_id=trade_id, seq__lte=before, request_id__isnull=False)
     found = events.order_by().values_list("request_id", "kind").annotate(first=Min("at"), last=Max("at"))
     return [(request_id, kind, first, last) for request_id, kind, first, last in found if request_id]
 
 
-def _reached(request: TradeRequest, told: Iterable[tuple[UUID, str, datetime]]) -> dict[str, datetime]:
-    """When the request first came to each milestone."""
+def _reached(request: TradeRequest, events: Iterable[tuple[UUID, str, datetime]]) -> dict[str, datetime]:
+    """Return when the request first reached each milestone, in the order of `MILESTONES`."""
     times: dict[str, datetime] = {}
-    for request_id, kind, at in told:
+    for request_id, kind, at in events:
         if request_id == request.pk and (milestone := _milestone(kind, request)):
             times[milestone] = min(at, times.get(milestone, at))
     return {milestone: times[milestone] for milestone in MILESTONES if milestone in times}
@@ -115,7 +115,7 @@ def _by_revision(rows: Iterable[Any]) -> dict[int, list[Any]]:
 
 
 def _milestone(kind: str, request: TradeRequest) -> str | None:
-    """What an entry of this kind means to the request. A fill proves that the order was taken, and nothing else."""
+    """Return the milestone that an entry of this kind marks. A fill answers the new order only."""
     if kind.endswith("_RECEIVED"):
         return "RECEIVED"
     if kind in ("VALIDATED", "BOOKED", "SENT"):

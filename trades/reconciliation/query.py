@@ -16,7 +16,7 @@ from brokerage.db import clock
 from brokerage.db.bulk import fetch_many
 from brokerage.db.transactions import is_transient
 from brokerage.observability import metrics
-from exchange.amqp import WINDOW, LinkDown, Outgoing
+from exchange.amqp import WINDOW, LinkDown, OutboundMessage
 from trades.core.gateway import publisher, status_request
 from trades.core.link_gaps import unanswered
 from trades.core.parking import park_unconfirmed
@@ -51,14 +51,14 @@ def _query(trade_ids: Sequence[UUID], *, now: datetime) -> None:
     publisher.publish([message for message in messages.values() if message])
     for pk in (pk for pk, message in messages.items() if message):
         waits = any(row.stage == Stage.SENT and row.outcome is None for row in requests[pk])
-        metrics.askings.labels("unanswered" if waits else "open").inc()
+        metrics.status_queries.labels("unanswered" if waits else "open").inc()
     rows = unanswered().filter(trade__in=trades)
     checked_enough = rows.filter(parked__isnull=True, checks__gte=settings.PIPELINE["STATUS_CHECK_LIMIT"])
     park_unconfirmed(checked_enough.values_list("pk", flat=True))
     TradeRequest.objects.filter(trade__in=trades, check_at__isnull=False).update(checks=F("checks") + 1)
 
 
-def _status_request(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> Outgoing | None:
+def _status_request(trade: Trade, requests: Sequence[TradeRequest], *, now: datetime) -> OutboundMessage | None:
     """Return what to ask about a trade; None if nothing of it can be outside."""
     outside = [row for row in requests if row.stage in (Stage.BOOKED, Stage.SENT)]
     if not outside:

@@ -7,18 +7,17 @@ exchange has executed what we think it has. The rules stand in docs/exchange.md.
 from datetime import datetime
 
 from brokerage.reasons import Code, Reason
+from exchange.fix.codes import OrdRejReason, OrdStatus
 from exchange.fix.messages import ExecutionReport
 from trades import lifecycle
 from trades.core.breaks import clear_break, open_break
 from trades.core.locked_trade import LockedTrade
 from trades.core.parking import unpark
-from trades.core.schedule import is_open_outside, patience, sooner, sweep_interval
+from trades.core.schedule import patience, sooner, sweep_interval
 from trades.core.settlement import LedgerPosting, posting
 from trades.core.status_query import StatusQuery
 from trades.lifecycle import Kind, Reported, Stage
 from trades.models import TradeRequest
-
-_REJECTED, _UNKNOWN_ORDER = "8", "5"  # OrdStatus (39), OrdRejReason (103)
 
 
 def apply_status(trade: LockedTrade, message: ExecutionReport, *, now: datetime) -> list[LedgerPosting]:
@@ -26,7 +25,7 @@ def apply_status(trade: LockedTrade, message: ExecutionReport, *, now: datetime)
 
     Its ClOrdID names the newest request that the exchange has received.
     """
-    unknown = (message.ord_status, message.ord_rej_reason) == (_REJECTED, _UNKNOWN_ORDER)
+    unknown = (message.ord_status, message.ord_rej_reason) == (OrdStatus.REJECTED, OrdRejReason.UNKNOWN_ORDER)
     newest = None if unknown else trade.request(message.cl_ord_id)
     if newest is not None and trade.facts(newest).outcome is None and trade.facts(newest).stage is Stage.BOOKED:
         trade.apply(lifecycle.Report(Reported.STATUS, str(newest.pk)), at=now, request=newest)
@@ -95,7 +94,7 @@ def _compare(trade: LockedTrade, message: ExecutionReport, *, unknown: bool, now
     else:
         if known:
             clear_break(trade, at=now)
-        if not is_open_outside(trade.state):
+        if not lifecycle.is_open_outside(trade.state):
             row.check_at = None
 
 
@@ -106,7 +105,7 @@ def _difference(trade: LockedTrade, message: ExecutionReport, *, unknown: bool) 
     """
     ours, theirs = trade.state.filled_quantity, message.cum_qty
     if unknown:
-        lost = trade.state.acked and is_open_outside(trade.state)
+        lost = trade.state.acked and lifecycle.is_open_outside(trade.state)
         text = "The exchange had accepted the order, and says that it does not know it."
         return Reason(Code.ORDER_NOT_KNOWN, text, {"ours": ours}) if lost else None
     if theirs is None or theirs == ours:

@@ -12,7 +12,8 @@ from uuid import UUID
 from brokerage.money import plain
 from brokerage.reasons import Code, Reason
 from exchange.amqp import REPORTS
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport
+from exchange.fix.codes import CxlRejReason, ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport
 from exchange.inbound import Report
 from exchange.quarantine import Code as Quarantine
 from exchange.quarantine import quarantine
@@ -41,7 +42,6 @@ _REPORTED = {
     ExecType.SUSPENDED: Reported.SUSPENDED,
     ExecType.RESTATED: Reported.RESTATED,
 }
-_TOO_LATE_TO_CANCEL = "0"  # CxlRejReason (102)
 
 
 def route(messages: Sequence[ExecutionReport | CancelReject]) -> list[UUID | None]:
@@ -65,7 +65,7 @@ class ReportBatch:
         messages = [report.message for report in reports]
         exec_ids = {message.exec_id for message in messages if isinstance(message, ExecutionReport)}
         self._known = ExchangeReport.objects.in_bulk(exec_ids)
-        self._executions = Executions(messages, [trade.row.pk for trade in trades])
+        self.executions = Executions(messages, [trade.row.pk for trade in trades])
         self._now = now
 
     def apply(self, trade: LockedTrade, report: Report) -> list[LedgerPosting]:
@@ -76,7 +76,7 @@ class ReportBatch:
         if earlier := self._known.get(message.exec_id):
             self._compare_with_earlier(trade, report, message, earlier)
             return []
-        before = self._executions.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
+        before = self.executions.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
         if before is not None and before.trade_id != trade.row.pk:
             detail = f"ExecRefID {message.exec_ref_id} is an execution of another trade"
             set_aside(report, Quarantine.EXEC_ID_REUSED, detail)
@@ -85,7 +85,7 @@ class ReportBatch:
         self._known[message.exec_id] = first
         trade.reports.append(first)
         if message.exec_type in REVISIONS and before is None:
-            self._executions.wait(trade, message, report.raw, now=self._now)
+            self.executions.wait(trade, message, report.raw, now=self._now)
             trade.row.check_at = sooner(trade.row.check_at, self._now + patience())
             self._record_odd_revision(trade, "EXECUTION_NOT_KNOWN", message)
             return []
@@ -93,19 +93,15 @@ class ReportBatch:
             return self._execution(trade, message)
         return [self._declaration(trade, message)]
 
-    def save(self) -> None:
-        """Write which revisions wait for an execution."""
-        self._executions.save()
-
     def _execution(self, trade: LockedTrade, message: ExecutionReport) -> list[LedgerPosting]:
         """Apply a fill, a correction or a bust; then whatever waited for it."""
-        before = self._executions.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
+        before = self.executions.latest(message.exec_ref_id) if message.exec_type in REVISIONS else None
         if before is not None and before.exec_id != message.exec_ref_id:
             self._record_odd_revision(trade, "REVISES_AN_OLD_VERSION", message)
         if before is not None and not before.quantity and message.exec_type is ExecType.TRADE_CANCEL:
             self._record_odd_revision(trade, "BUSTED_ALREADY", message)
             return []
-        version = self._executions.add(trade, message, before, now=self._now)
+        version = self.executions.add(trade, message, before, now=self._now)
         executed = version.execution
         request = trade.request(message.cl_ord_id)
         event = lifecycle.Report(
@@ -119,7 +115,7 @@ class ReportBatch:
         revision = trade.apply(event, at=self._now, request=request, data=_execution_data(message, version))
         self._note_differences(trade, message, request)
         postings = [posting(trade, revision, version)]
-        for waiting in self._executions.take_up(message.exec_id, trade):
+        for waiting in self.executions.take_up(message.exec_id, trade):
             postings += self._execution(trade, waiting)
         return postings
 
@@ -147,7 +143,8 @@ class ReportBatch:
         request = trade.request(message.cl_ord_id)
         if request is not None and trade.facts(request).outcome is not None:
             return []
-        code = Code.TOO_LATE if message.cxl_rej_reason == _TOO_LATE_TO_CANCEL else Code.EXCHANGE_REJECTED
+        is_late = message.cxl_rej_reason == CxlRejReason.TOO_LATE_TO_CANCEL
+        code = Code.TOO_LATE if is_late else Code.EXCHANGE_REJECTED
         reason = Reason(code, message.text or "The exchange refused it.", {"CxlRejReason": message.cxl_rej_reason})
         event = lifecycle.Report(Reported.CANCEL_REJECTED, str(request.pk) if request else None)
         revision = trade.apply(event, at=self._now, request=request, reason=reason)

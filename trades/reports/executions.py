@@ -13,9 +13,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from brokerage.db.bulk import insert_many
-from brokerage.db.transactions import transaction_required
 from brokerage.money import ZERO, rounded_value
-from exchange.fix.messages import CancelReject, ExecType, ExecutionReport, parse
+from exchange.fix.codes import ExecType
+from exchange.fix.messages import CancelReject, ExecutionReport, parse
 from trades.core.locked_trade import LockedTrade
 from trades.core.settlement import Version
 from trades.lifecycle import Executed
@@ -27,7 +27,6 @@ REVISIONS = (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 class Executions:
     """The executions that a batch of reports is about, each with all its versions. Read under the trades' locks."""
 
-    @transaction_required
     def __init__(self, messages: Iterable[ExecutionReport | CancelReject], trade_ids: Iterable[UUID]) -> None:
         reports = [message for message in messages if isinstance(message, ExecutionReport)]
         self._latest: dict[str, Execution] = {}
@@ -57,7 +56,9 @@ class Executions:
 
     def add(self, trade: LockedTrade, message: ExecutionReport, before: Execution | None, *, now: datetime) -> Version:
         """Enter a fill, or the next version of `before`."""
-        quantity, price = (0, ZERO) if message.exec_type is ExecType.TRADE_CANCEL else message.fill
+        quantity, price = message.last_qty or 0, message.last_px or ZERO  # `parse` refuses a fill without them
+        if message.exec_type is ExecType.TRADE_CANCEL:
+            quantity, price = 0, ZERO
         row = trade.row
         execution = Execution(
             exec_id=message.exec_id,
@@ -99,7 +100,6 @@ class Executions:
         messages = [parse(bytes(row.message)) for row in rows]
         return [message for message in messages if isinstance(message, ExecutionReport)]
 
-    @transaction_required
     def save(self) -> None:
         """Write which reports wait from now on, and forget those that do not."""
         insert_many([row for row in self._new if row.exec_id not in self._taken_up])

@@ -42,6 +42,6 @@ def book(leases: Sequence[Lease], *, now: datetime) -> None:
         event = lifecycle.StageCompleted(str(request.pk), Stage.BOOKED)
         revision = trade.apply(event, at=now, request=request, data={"blocked": str(needed)})
         ledgers.post(posting(trade, revision, hold_change=needed), on_credit=False)
-    ledgers.save()
+    ledgers.save(at=now)
     repository.save(trades, at=now)
     transaction.on_commit(partial(metrics.batch_size.labels("book").observe, len(work)))

@@ -15,7 +15,7 @@ from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
 from brokerage.db import clock
-from brokerage.db.transactions import drop_bad_connection, is_timeout, is_transient, opens_transaction
+from brokerage.db.transactions import drop_bad_connection, is_outage, is_timeout, is_transient, opens_transaction
 from brokerage.reasons import Code, Reason
 from exchange.amqp import LinkDown
 from trades.core import repository
@@ -30,7 +30,10 @@ from trades.steps.leases import Lease
 log = structlog.get_logger(__name__)
 
 HALVED_FROM = 4
-"""The lease under which a batch that fails for a transient reason is halved: the three before it came to nothing."""
+"""The lease under which a batch that fails for a transient reason is halved: the three before it came to nothing.
+
+Not while a server is away: each half would wait for it anew.
+"""
 
 
 class Step(Protocol):
@@ -72,7 +75,7 @@ def _run(step: Step, leased: Sequence[Lease], stage: Stage | None, *, counted: b
             _park_or_requeue(leased[0], error)
         elif not transient:
             _run_each(step, leased, stage)
-        elif not alone and is_timeout(error) and max(number for _, number in leased) >= HALVED_FROM:
+        elif not alone and not is_outage(error) and max(number for _, number in leased) >= HALVED_FROM:
             middle = len(leased) // 2
             _run(step, leased[:middle], stage, counted=False)
             _run(step, leased[middle:], stage, counted=False)

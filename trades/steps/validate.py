@@ -46,9 +46,9 @@ def _available(trades: Iterable[LockedTrade]) -> dict[UUID, Decimal]:
     sells = [trade.row for trade in trades if trade.row.side == Side.SELL]
     found: dict[UUID, Decimal] = {}
     if buys:
-        cash = wallets.wallets_of({row.trader_id for row in buys})
-        found |= {row.pk: cash[row.trader_id].available for row in buys}
+        cash = wallets.available_cash({row.trader_id for row in buys})
+        found |= {row.pk: cash[row.trader_id] for row in buys}
     if sells:
-        shares = holdings.holdings_by_key({(row.trader_id, row.symbol) for row in sells})
-        found |= {row.pk: Decimal(shares[row.trader_id, row.symbol].available) for row in sells}
+        shares = holdings.available_shares({(row.trader_id, row.symbol) for row in sells})
+        found |= {row.pk: Decimal(shares[row.trader_id, row.symbol]) for row in sells}
     return found

@@ -6,8 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from brokerage.api.authentication import resolve_trader_id
 from brokerage.api.pagination import JournalQuery, paginate
-from brokerage.api.permissions import resolve_trader_id
 from brokerage.api.serializers import TraderQuery, rfc3339
 from brokerage.money import plain
 from wallets import selectors

@@ -1,4 +1,4 @@
-"""Play the exchange."""
+"""Run the simulated exchange."""
 
 import signal
 import time
@@ -12,9 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
-from brokerage.models import Instrument
+from brokerage import models
 from exchange.simulator.faults import Fault, Faults
-from exchange.simulator.instruments import Share
+from exchange.simulator.instruments import Instrument
 from exchange.simulator.journal import Journal, JournalInUse
 from exchange.simulator.scripts import SYMBOL
 from exchange.simulator.server import Server
@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 class Command(BaseCommand):
     help = (
-        "Plays the exchange, for development and demonstrations: takes orders from the queue exchange.orders, matches "
-        "them by price and time, and answers on exchange.reports. Stops on Ctrl-C or SIGTERM."
+        "Simulates the exchange, for development and demonstrations: takes orders from the queue exchange.orders, "
+        "matches them by price and time, and answers on exchange.reports. Stops on Ctrl-C or SIGTERM."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,12 +47,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--market-maker",
             action="store_true",
-            help="Bid and offer around the reference price of each share, so that a first order finds somebody.",
+            help="Bid and offer around the reference price of each instrument, so that a first order finds somebody.",
         )
         parser.add_argument(
             "--pending-reports",
             action="store_true",
-            help="Say PendingNew, PendingReplace or PendingCancel before each answer.",
+            help="Send PendingNew, PendingReplace or PendingCancel before each answer.",
         )
         parser.add_argument(
             "--faults",
@@ -65,9 +65,7 @@ class Command(BaseCommand):
             action="store_true",
             help=f"Let the last two digits of an order's price on {SYMBOL} say what happens to it (docs/exchange.md).",
         )
-        parser.add_argument(
-            "--check", action="store_true", help="Only tell whether it could be played with these options."
-        )
+        parser.add_argument("--check", action="store_true", help="Only tell whether it could run with these options.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -81,16 +79,16 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         journal = self._wait_for(lambda: open_journal(options["journal"]))
-        shares = self._wait_for(read_shares)
-        if journal is None or shares is None:
+        instruments = self._wait_for(read_instruments)
+        if journal is None or instruments is None:
             return
         self._server = Server(
             url=settings.EXCHANGE_URL,
             journal=journal,
-            shares=shares,
-            read_shares=read_shares,
+            instruments=instruments,
+            read_instruments=read_instruments,
             seed=options["seed"],
-            latency=options["latency"] / 1000,
+            latency_s=options["latency"] / 1000,
             market_maker=options["market_maker"],
             pending_reports=options["pending_reports"],
             faults=faults,
@@ -115,7 +113,7 @@ class Command(BaseCommand):
             self._server.stop()
 
     def _wait_for(self, attempt: Callable[[], T | None]) -> T | None:
-        """Try every second until there is a result; None when told to stop meanwhile."""
+        """Try every second until there is a result; return None when told to stop meanwhile."""
         while not self._stopping:
             if (result := attempt()) is not None:
                 return result
@@ -124,29 +122,29 @@ class Command(BaseCommand):
 
 
 def open_journal(path: Path) -> Journal | None:
-    """The journal; None while another exchange has it: this one stands by."""
+    """Return the journal; None while another exchange process has it."""
     try:
         return Journal(path)
     except JournalInUse as error:
-        log.warning("exchange_standing_by", reason=str(error))
+        log.warning("journal_in_use", reason=str(error))
         return None
 
 
-def read_shares() -> dict[str, Share] | None:
-    """The shares as the firm lists them; None while the database is away: the exchange goes on with what it knows."""
+def read_instruments() -> dict[str, Instrument] | None:
+    """Return what the firm lists; None while the database is away: the exchange goes on with what it knows."""
     try:
         connection.close_if_unusable_or_obsolete()
         return {
-            instrument.symbol: Share(
-                symbol=instrument.symbol,
-                tick=instrument.tick,
-                lot=instrument.lot,
-                reference_price=instrument.reference_price,
-                band_percent=instrument.band_percent,
-                halted=instrument.halted,
+            listed.symbol: Instrument(
+                symbol=listed.symbol,
+                tick=listed.tick,
+                lot=listed.lot,
+                reference_price=listed.reference_price,
+                band_percent=listed.band_percent,
+                halted=listed.halted,
             )
-            for instrument in Instrument.objects.all()
+            for listed in models.Instrument.objects.all()
         }
     except (DatabaseError, InterfaceError) as error:
-        log.warning("shares_not_read", error=str(error).strip())
+        log.warning("instruments_not_read", error=str(error).strip())
         return None

@@ -1,7 +1,6 @@
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from brokerage.observability import prometheus
@@ -17,8 +16,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         consumer = report_consumer()
         on_stop(consumer.stop)
-        prometheus.forget_earlier_life()
-        prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+        prometheus.clear_directory()
+        prometheus.start_server()
         log.info("reports_ready")
         consumer.run()
         log.info("reports_stopped")

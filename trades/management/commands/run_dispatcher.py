@@ -2,7 +2,6 @@ import threading
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from brokerage.observability import prometheus
@@ -18,8 +17,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         stopping = threading.Event()
         on_stop(stopping.set)
-        prometheus.forget_earlier_life()
-        prometheus.serve(settings.METRICS_ADDRESS, settings.METRICS_PORT)
+        prometheus.clear_directory()
+        prometheus.start_server()
         log.info("dispatcher_ready")
         dispatch_forever(stopping.is_set)
         log.info("dispatcher_stopped")

@@ -1,29 +1,21 @@
 import os
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
 from multiprocessing import get_context
-from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from django.utils import timezone
 
-from brokerage.models import Instrument, Trader, User
-from trades.management.seeding.desk import Desk
-from trades.management.seeding.people import make_traders
-from trades.management.seeding.stories import HistoryBuilder, Plan
+from brokerage.models import Instrument
+from trades.management.seeding.history import HistoryBuilder
 
-BATCH = 1_500
+BATCH = 2_000
 TRADES_PER_TRADER = 20
-OPENS, CLOSES = 4 * 3600, 10 * 3600
-"""The seconds of a day, UTC, between which the invented trades are placed: the hours of the Indian exchanges."""
 
 
 class Command(BaseCommand):
@@ -36,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("count", type=int, help="How many trades.")
         parser.add_argument("--days", type=int, default=30, help="Over how many days until now (default 30).")
         parser.add_argument("--traders", type=int, help="Of how many traders (default: one for 20 trades).")
-        parser.add_argument("--seed", type=int, default=1, help="The same seed tells the same stories (default 1).")
+        parser.add_argument("--seed", type=int, default=1, help="The same seed makes the same choices (default 1).")
         parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="Processes (default: one per core).")
 
     def handle(self, *, count: int, days: int, traders: int | None, seed: int, jobs: int, **options: Any) -> None:
@@ -48,83 +40,48 @@ class Command(BaseCommand):
         if not Instrument.objects.filter(halted=False).exists():
             raise CommandError("There is no share to trade in: run seed_demo first.")
         started, done = time.monotonic(), 0
-        for batch in _run(_batches(count, traders, days=days, seed=seed), jobs=jobs):
-            done += batch.trades
+        for trades in _build_all(_batches(count, traders, days=days, seed=seed), jobs=jobs):
+            done += trades
             self.stderr.write(f"{done:,} of {count:,} trades, {time.monotonic() - started:.0f} s")
         self.stdout.write(self.style.SUCCESS(f"{count:,} trades of {traders:,} traders are there."))
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Some traders and all of their trades: one commit."""
 
-    number: int
+    seed: str
+    days: int
     traders: int
     trades: int
-    days: int
-    seed: int
 
 
 def _batches(count: int, traders: int, *, days: int, seed: int) -> list[Batch]:
-    """Share out traders and trades."""
+    """Share out traders and trades evenly."""
     size = min(traders, -(-count // BATCH))
-
-    def part(total: int, number: int) -> int:
-        return total * (number + 1) // size - total * number // size
-
-    return [Batch(number, part(traders, number), part(count, number), days, seed) for number in range(size)]
-
-
-def _run(batches: Sequence[Batch], *, jobs: int) -> Iterator[Batch]:
-    """Make the batches, in several processes if told so; they share no trader, so they never wait for each other."""
-    if jobs == 1:
-        yield from map(_make, batches)
-        return
-    connection.close()  # or the children would talk through it
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
-        yield from pool.map(_make, batches)
-
-
-def _make(batch: Batch) -> Batch:
-    """Make a batch in one commit: nobody sees a trade half told."""
-    dice = Random(f"{batch.seed}-{batch.number}")  # noqa: S311  (stories, no secrets)
-    now = timezone.now()
-    instruments = Instrument.objects.in_bulk()
-    symbols = sorted(symbol for symbol, instrument in instruments.items() if not instrument.halted)
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        beginning = now - timedelta(days=batch.days, hours=12)
-        people = make_traders(batch.traders, dice=dice, at=beginning)
-        plans = _plans(people, symbols, batch, now, dice)
-        keys = sorted({(plan.trader_id, plan.symbol) for plan in plans})
-        desk = Desk({trader.pk: trader for trader, _ in people}, instruments, keys, batch.trades)
-        for trader, _ in people:
-            desk.pay_in(trader.pk, Decimal(dice.randint(1, 20) * 50_000), at=beginning, note="Opening balance")
-        for key in keys:
-            if dice.random() < 0.5:
-                desk.bring_in(key, dice.randint(1, 40) * 10 * instruments[key[1]].lot, at=beginning)
-        HistoryBuilder(desk, instruments, dice).play(plans, until=now)
-        desk.write()
-    return batch
-
-
-def _plans(
-    people: list[tuple[Trader, User]], symbols: list[str], batch: Batch, now: datetime, dice: Random
-) -> list[Plan]:
-    """Who trades what, and when: a few of them far more than the others, each in a few shares."""
-    favourites = {trader.pk: dice.sample(symbols, min(len(symbols), dice.randint(1, 4))) for trader, _ in people}
-    busy = [dice.paretovariate(1.2) for _ in people]
-    who = people + dice.choices(people, busy, k=batch.trades - len(people))
     return [
-        Plan(trader.pk, user.username, dice.choice(favourites[trader.pk]), _moment(batch.days, now, dice))
-        for trader, user in who
+        Batch(
+            f"{seed}-{number}",
+            days,
+            traders * (number + 1) // size - traders * number // size,
+            count * (number + 1) // size - count * number // size,
+        )
+        for number in range(size)
     ]
 
 
-def _moment(days: int, now: datetime, dice: Random) -> datetime:
-    """Some time within the hours of trading, before `now`."""
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    second = dice.triangular(OPENS, CLOSES, OPENS)
-    moment = today - timedelta(days=dice.randrange(days)) + timedelta(seconds=second)
-    return moment if moment < now - timedelta(minutes=1) else moment - timedelta(days=days)
+def _build_all(batches: list[Batch], *, jobs: int) -> Iterator[int]:
+    """Build the batches, in several processes if told so; they share no trader, so they never wait for each other."""
+    if jobs == 1:
+        yield from map(_build, batches)
+        return
+    connection.close()  # or the children would talk through it
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        yield from pool.map(_build, batches)
+
+
+def _build(batch: Batch) -> int:
+    """Build one batch: nobody sees a trade half-way, and no dispatcher takes one up. Returns how many trades."""
+    with transaction.atomic(durable=True):
+        history = HistoryBuilder(batch.seed, days=batch.days, until=timezone.now())
+        history.build(traders=batch.traders, trades=batch.trades)
+    return batch.trades

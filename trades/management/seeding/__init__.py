@@ -1,1 +1,1 @@
-"""Inventing a past for looking and measuring: people, and trades whose every step went by the real rules."""
+"""Inventing a past for looking and measuring: traders, and trades that went through the real pipeline."""

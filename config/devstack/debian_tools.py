@@ -1,4 +1,4 @@
-"""The programs of Debian's that tests need: promtool for the alert rules, Chromium for the pages."""
+"""Finds or fetches what some tests run: promtool for the alert rules, Chromium for the pages."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING
 
 import playwright.sync_api as playwright
 
-from config.devstack.debian import MACHINE, Wanted, library_path, runs, unpacked
+from config.devstack.debian import SYSTEM_ROOT, DebianPackages, ensure_unpacked, library_path, succeeds
 from config.devstack.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PROMTOOL = Wanted(
+PROMTOOL = DebianPackages(
     name="promtool",
-    packages=("prometheus",),
+    names=("prometheus",),
     megabytes=25,
-    cures="install prometheus",
+    remedy="install prometheus",
 )
-CHROMIUM = Wanted(
+CHROMIUM = DebianPackages(
     name="Chromium",
     # The fonts so that a page looks the same wherever this was fetched; the library for Playwright's Node.js.
-    packages=("chromium", "chromium-common", "fonts-dejavu-core", "fonts-liberation", "libatomic1"),
+    names=("chromium", "chromium-common", "fonts-dejavu-core", "fonts-liberation", "libatomic1"),
     megabytes=120,
-    cures="install Chromium or Google Chrome, or name one in CHROMIUM=",
+    remedy="install Chromium or Google Chrome, or name one in CHROMIUM=",
 )
 NODE = Path(playwright.__file__).parents[1] / "driver" / "node"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -52,7 +52,7 @@ FONTS_CONF = """\
 
 @dataclass(frozen=True)
 class Browser:
-    """A Chromium for Playwright: what its `launch` needs to know, or `opened` for all in one."""
+    """A Chromium for Playwright: the arguments of its `launch`, or `opened` for all in one."""
 
     executable_path: Path
     env: Mapping[str, str]
@@ -66,8 +66,8 @@ class Browser:
 
     @contextmanager
     def opened(self) -> Iterator[playwright.Browser]:
-        """Playwright's browser, running until the end of the block."""
-        with _library_path_of(self.env):
+        """Run Playwright's browser until the end of the block."""
+        with _exported_library_path(self.env):
             driver = playwright.sync_playwright().start()
         try:
             browser = driver.chromium.launch(executable_path=self.executable_path, env=dict(self.env), args=self.args)
@@ -79,40 +79,50 @@ class Browser:
             driver.stop()
 
     @property
-    def works(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether it and Playwright's own Node.js are there and find their libraries on this machine."""
         env = dict(self.env)
-        return runs(self.executable_path, "--version", "--no-sandbox", env=env) and runs(NODE, "--version", env=env)
+        return succeeds(self.executable_path, "--version", "--no-sandbox", env=env) and succeeds(
+            NODE, "--version", env=env
+        )
 
 
-def promtool(folder: Path, *, say: Callable[[str], None]) -> Path:
-    """The machine's promtool, or the one unpacked in this folder, which is fetched now if it is not there."""
+def promtool(folder: Path, *, announce: Callable[[str], None]) -> Path:
+    """Return the machine's promtool, or the one unpacked in this folder, which is fetched now if it is not there."""
     if own := shutil.which("promtool"):
         return Path(own)
-    root = unpacked(
-        PROMTOOL, folder, works=lambda root: runs(root / "promtool", "--version"), finish=_only_promtool, say=say
+    root = ensure_unpacked(
+        PROMTOOL,
+        folder,
+        is_usable=lambda root: succeeds(root / "promtool", "--version"),
+        finish=_keep_promtool_only,
+        announce=announce,
     )
     return root / "promtool"
 
 
-def chromium(folder: Path, *, say: Callable[[str], None]) -> Browser:
-    """The Chromium that CHROMIUM= names, the machine's, or the one unpacked in this folder and fetched if need be."""
+def chromium(folder: Path, *, announce: Callable[[str], None]) -> Browser:
+    """Return the Chromium of CHROMIUM=, the machine's, or the one unpacked in this folder and fetched if need be."""
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     # What browser and fontconfig keep for themselves stays in the clone.
     env = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")} | {"HOME": str(home)}
     if named := os.environ.get("CHROMIUM"):
         browser = Browser(Path(named), env)
-        if not browser.works:
+        if not browser.is_usable:
             raise StackError(f"CHROMIUM={named} does not start: name a Chromium that does, or none")
         return browser
     # Debian's /usr/bin/chromium is a script that adds the options of /etc/chromium.d.
     found = [Path(path) for name in CHROMIUM_NAMES if (path := shutil.which(name))]
-    for browser in (Browser(path, env) for path in (MACHINE / "usr/lib/chromium/chromium", *found)):
-        if browser.works:
+    for browser in (Browser(path, env) for path in (SYSTEM_ROOT / "usr/lib/chromium/chromium", *found)):
+        if browser.is_usable:
             return browser
-    root = unpacked(
-        CHROMIUM, folder, works=lambda root: _unpacked_browser(root, env).works, finish=_write_fonts_conf, say=say
+    root = ensure_unpacked(
+        CHROMIUM,
+        folder,
+        is_usable=lambda root: _unpacked_browser(root, env).is_usable,
+        finish=_write_fonts_conf,
+        announce=announce,
     )
     return _unpacked_browser(root, env)
 
@@ -123,8 +133,8 @@ def _unpacked_browser(root: Path, env: Mapping[str, str]) -> Browser:
 
 
 @contextmanager
-def _library_path_of(env: Mapping[str, str]) -> Iterator[None]:
-    """Playwright starts its Node.js with our own environment: let that find the libraries that came along, too."""
+def _exported_library_path(env: Mapping[str, str]) -> Iterator[None]:
+    """Export the libraries that were unpacked: Playwright starts its Node.js with our own environment."""
     before = os.environ.get("LD_LIBRARY_PATH")
     os.environ["LD_LIBRARY_PATH"] = env.get("LD_LIBRARY_PATH", "")
     try:
@@ -135,8 +145,8 @@ def _library_path_of(env: Mapping[str, str]) -> Iterator[None]:
             os.environ["LD_LIBRARY_PATH"] = before
 
 
-def _only_promtool(root: Path) -> None:
-    """The rest is a server that nobody starts here: 300 MB."""
+def _keep_promtool_only(root: Path) -> None:
+    """Remove the rest, a server that nobody starts here: 300 MB."""
     (root / "usr/bin/promtool").rename(root / "promtool")
     shutil.rmtree(root / "usr")
 

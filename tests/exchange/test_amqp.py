@@ -1,4 +1,4 @@
-"""What the link promises, on a real RabbitMQ: confirmed or not believed; in order, once handled, never lost."""
+"""The promises of the link, on a real RabbitMQ: confirmed or not believed; in order, once handled, never lost."""
 
 import os
 import threading
@@ -10,12 +10,12 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 
-from exchange.amqp import ORDERS, REPORTS, WINDOW, Consumer, LinkDown, Outgoing, Publisher, declare
+from exchange.amqp import ORDERS, REPORTS, WINDOW, Consumer, LinkDown, OutboundMessage, Publisher, declare
 from tests.exchange.relay import Relay
 
 
 def messages(*names):
-    return [Outgoing(str(name), f"body {name}".encode()) for name in names]
+    return [OutboundMessage(str(name), f"body {name}".encode()) for name in names]
 
 
 def names(deliveries):
@@ -96,7 +96,7 @@ class TestPublisher:
             Publisher("amqp://guest:guest@127.0.0.1:1//", queue).publish(messages("a"))
 
     def test_silence_after_publishing_is_not_a_confirm(self, queue, relay, channel):
-        publisher = Publisher(relay.url, queue, confirm_timeout=0.5)
+        publisher = Publisher(relay.url, queue, confirm_timeout_s=0.5)
         publisher.publish(messages("a"))
         relay.silent_downstream = True
         with pytest.raises(LinkDown, match="not confirmed"):
@@ -104,7 +104,7 @@ class TestPublisher:
         wait_for(lambda: depth(channel, queue) == 3)  # they were there, and nobody could know
 
     def test_a_late_confirm_is_not_taken_for_another_message(self, queue, relay, channel):
-        publisher = Publisher(relay.url, queue, confirm_timeout=0.5)
+        publisher = Publisher(relay.url, queue, confirm_timeout_s=0.5)
         publisher.publish(messages("a"))
         relay.silent_downstream = True
         with pytest.raises(LinkDown):
@@ -114,11 +114,11 @@ class TestPublisher:
         assert relay.connections == 2
 
     def test_counts_confirms_by_their_tag(self, publisher):
-        publisher._waiting = {1, 2, 3, 4, 5}
+        publisher._unconfirmed = {1, 2, 3, 4, 5}
         publisher._on_ack(4, False)
-        assert publisher._waiting == {1, 2, 3, 5}
+        assert publisher._unconfirmed == {1, 2, 3, 5}
         publisher._on_ack(2, True)
-        assert publisher._waiting == {3, 5}
+        assert publisher._unconfirmed == {3, 5}
 
     def test_a_refused_message_is_not_sent(self, publisher):
         publisher.publish(messages("a"))
@@ -224,12 +224,12 @@ class TestConsumer:
         assert depth(channel, queue) == 0
 
     def test_bytes_stay_bytes(self, channel, queue):
-        taken = []
-        with consuming(queue, taken.extend):
+        received = []
+        with consuming(queue, received.extend):
             publisher = Publisher(settings.EXCHANGE_URL, queue)
-            publisher.publish([Outgoing("a", b"\xff\x00")])
-            wait_for(lambda: taken)
-        assert (taken[0].body, taken[0].message_id, taken[0].redelivered) == (b"\xff\x00", "a", False)
+            publisher.publish([OutboundMessage("a", b"\xff\x00")])
+            wait_for(lambda: received)
+        assert (received[0].body, received[0].message_id, received[0].redelivered) == (b"\xff\x00", "a", False)
 
     @pytest.mark.parametrize("name", ["message_id", "correlation_id", "app_id"])
     def test_properties_that_are_no_text_stop_nothing(self, channel, publisher, queue, name):
@@ -238,10 +238,10 @@ class TestConsumer:
         channel.connection.channel().basic_publish(odd, routing_key=queue.name)
         wait_for(lambda: depth(channel, queue) == 1)
         publisher.publish(messages("next"))
-        taken = []
-        with consuming(queue, taken.extend):
-            wait_for(lambda: len(taken) == 2)
-        assert [(delivery.body, delivery.message_id) for delivery in taken] == [(b"odd", ""), (b"body next", "next")]
+        received = []
+        with consuming(queue, received.extend):
+            wait_for(lambda: len(received) == 2)
+        assert [(delivery.body, delivery.message_id) for delivery in received] == [(b"odd", ""), (b"body next", "next")]
 
     def test_what_was_handled_and_not_acknowledged_comes_again_in_order(self, publisher, queue, relay):
         publisher.publish(messages(*range(10)))
@@ -260,18 +260,18 @@ class TestConsumer:
 
     def test_a_batch_that_fails_for_a_passing_reason_is_tried_again_in_place(self, publisher, queue, channel):
         publisher.publish(messages(*range(6)))
-        tries, done, again = [], [], []
+        attempts, done, again = [], [], []
 
         def handle(batch):
-            tries.append(names(batch))
+            attempts.append(names(batch))
             again.append(batch[0].redelivered)
-            if len(tries) <= 2:
+            if len(attempts) <= 2:
                 raise OperationalError("the database is away")
             done.extend(names(batch))
 
         with consuming(queue, handle, batch=3):
             wait_for(lambda: len(done) == 6)
-        assert tries[0] == tries[1] == tries[2] == ["0", "1", "2"]
+        assert attempts[0] == attempts[1] == attempts[2] == ["0", "1", "2"]
         assert again == [False, True, True, False], "nobody knows how far a batch came that failed"
         assert done == [str(n) for n in range(6)]
         assert depth(channel, queue) == 0
@@ -313,30 +313,40 @@ class TestConsumer:
         wait_for(lambda: depth(channel, queue) == 1)
 
     def test_a_queue_that_is_deleted_is_made_again(self, publisher, queue, channel):
-        taken = []
-        with consuming(queue, taken.extend):
+        received = []
+        with consuming(queue, received.extend):
             publisher.publish(messages("a"))
-            wait_for(lambda: names(taken) == ["a"])
+            wait_for(lambda: names(received) == ["a"])
             channel.queue_delete(queue.name)
             wait_for(lambda: _exists(channel, queue))
             wait_for(lambda: _published(publisher, "b"))
-            wait_for(lambda: names(taken) == ["a", "b"])
+            wait_for(lambda: names(received) == ["a", "b"])
+
+    def test_a_queue_that_is_deleted_again_and_again_stops_neither_side(self, publisher, queue, channel):
+        """Both declare it while its process starts or ends, which RabbitMQ answers with an error of the connection."""
+        received = []
+        with consuming(queue, lambda batch: received.extend(names(batch))):
+            for number in range(25):
+                channel.queue_delete(queue.name)
+                _published(publisher, number)
+            wait_for(lambda: _published(publisher, "last"))
+            wait_for(lambda: "last" in received)
 
     def test_says_when_messages_may_have_been_lost(self, publisher, queue, channel, relay):
         """Not at the first connection to a queue that is there; but after a cut, and when the queue is gone."""
-        gaps, taken = [], []
+        gaps, received = [], []
         channel.connection.channel().queue_declare(queue.name, passive=True)
-        options = {"url": relay.url, "after_gap": lambda: gaps.append(len(taken))}
-        with consuming(queue, lambda batch: taken.extend(names(batch)), **options):
+        options = {"url": relay.url, "after_gap": lambda: gaps.append(len(received))}
+        with consuming(queue, lambda batch: received.extend(names(batch)), **options):
             publisher.publish(messages("before"))
-            wait_for(lambda: taken == ["before"])
+            wait_for(lambda: received == ["before"])
             assert gaps == []
             relay.cut()
             wait_for(lambda: gaps == [1])
             channel.connection.channel().queue_delete(queue.name)
             wait_for(lambda: len(gaps) == 2)
-            publisher.publish(messages("after"))
-            wait_for(lambda: taken == ["before", "after"])
+            wait_for(lambda: _published(publisher, "after"))  # a queue just made may still refuse: then it is down
+            wait_for(lambda: received == ["before", "after"])
 
     def test_says_so_when_the_queue_was_not_there_at_the_start(self, queue, channel):
         channel.connection.channel().queue_delete(queue.name)
@@ -347,15 +357,15 @@ class TestConsumer:
     def test_says_so_again_until_it_was_heard(self, queue, channel):
         """The database may be away at that moment, too."""
         channel.connection.channel().queue_delete(queue.name)
-        tries = []
+        attempts = []
 
         def after_gap():
-            tries.append(1)
-            if len(tries) < 3:
+            attempts.append(1)
+            if len(attempts) < 3:
                 raise OperationalError("the database is away")
 
         with consuming(queue, lambda batch: None, after_gap=after_gap):
-            wait_for(lambda: len(tries) == 3)
+            wait_for(lambda: len(attempts) == 3)
 
     def test_of_two_on_the_reports_one_stands_by_and_takes_over(self, make_queue):
         queue = make_queue(single_active=True)

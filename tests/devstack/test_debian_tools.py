@@ -1,4 +1,4 @@
-"""Programs that are fetched: what can only be seen when they run."""
+"""Promtool and Chromium, run as the tests do."""
 
 import subprocess
 

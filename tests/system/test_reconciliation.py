@@ -1,4 +1,4 @@
-"""What is lost between broker and exchange is asked for: with real processes, and nobody laying a hand on it."""
+"""Status requests bring back what is lost between broker and exchange, with real processes and without a person."""
 
 import json
 import sqlite3
@@ -17,11 +17,11 @@ from tests.system.outside import Outside
 QUEUES = ("exchange.orders", "exchange.reports", "trades.validate", "trades.book", "trades.send")
 
 
-class TestAnExchangeThatIsPlayed:
+class TestAnExternalExchange:
     @pytest.fixture(scope="class")
     @classmethod
     def stack(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-        stack = RunningStack(tmp_path_factory.mktemp("asking") / "var", EXCHANGE="external", **SHORT_TIMERS)
+        stack = RunningStack(tmp_path_factory.mktemp("reconciliation") / "var", EXCHANGE="external", **SHORT_TIMERS)
         try:
             stack.wait_until_ready()
             yield stack
@@ -33,9 +33,9 @@ class TestAnExchangeThatIsPlayed:
         trade_id = outside.place(alice).json()["trade_id"]
         order = outside.next_from_broker("D", trade_id)
         outside.delete_queues("exchange.orders")  # and so it was lost
-        question = outside.next_from_broker("H", trade_id)
+        request = outside.next_from_broker("H", trade_id)
         assert outside.get(alice, f"trades/{trade_id}")["unconfirmed_since"]
-        outside.report(status(question) | {"OrdStatus": "8", "OrdRejReason": "5", "CumQty": "0"})
+        outside.report(status(request) | {"OrdStatus": "8", "OrdRejReason": "5", "CumQty": "0"})
         again = outside.next_from_broker("D", trade_id)
         assert (again["Body"], again["Header"]["PossResend"]) == (order["Body"], "Y")
         outside.report(names(again) | {"ExecType": "0"})
@@ -49,7 +49,7 @@ class TestAnExchangeThatIsPlayed:
         trade = outside.wait_for_status(alice, trade_id, "PARTIALLY_FILLED")
         assert trade["requests"][0]["outcome"] == "ACCEPTED"
 
-    def test_a_wiped_reports_queue_makes_the_broker_ask_about_what_is_open(self, outside: Outside) -> None:
+    def test_a_wiped_reports_queue_makes_the_broker_request_the_status_of_what_is_open(self, outside: Outside) -> None:
         """Not after 15 seconds or ten minutes, for nothing is unanswered: because the queue was gone."""
         [alice] = outside.traders()
         trade_id = outside.place(alice).json()["trade_id"]
@@ -57,10 +57,10 @@ class TestAnExchangeThatIsPlayed:
         outside.report(names(order) | {"ExecType": "0"})
         outside.wait_for_status(alice, trade_id, "NEW")
         outside.delete_queues("exchange.reports")
-        question = outside.next_from_broker("H", trade_id)
+        request = outside.next_from_broker("H", trade_id)
         fill = {"ExecType": "F", "ExecID": f"lost-{trade_id}", "LastQty": "10", "LastPx": "100.00"}
         outside.report(names(order) | fill)
-        outside.report(status(question) | {"OrdStatus": "2", "CumQty": "10"})
+        outside.report(status(request) | {"OrdStatus": "2", "CumQty": "10"})
         outside.wait_for_status(alice, trade_id, "FILLED")
 
     def test_a_cancellation_behind_a_parked_order_ends_what_never_arrived(self, outside: Outside) -> None:
@@ -69,8 +69,8 @@ class TestAnExchangeThatIsPlayed:
         outside.next_from_broker("D", trade_id)
         park_in_doubt(outside, trade_id)
         outside.http.delete(f"/api/v1/trades/{trade_id}", headers=outside.token(alice))
-        question = outside.next_from_broker("H", trade_id)
-        outside.report(status(question) | {"OrdStatus": "8", "OrdRejReason": "5", "CumQty": "0"})
+        request = outside.next_from_broker("H", trade_id)
+        outside.report(status(request) | {"OrdStatus": "8", "OrdRejReason": "5", "CumQty": "0"})
         trade = outside.wait_for_status(alice, trade_id, "CANCELED")
         assert trade["reserved"]["cash"] == "0.00"
 
@@ -131,13 +131,13 @@ def names(order: dict[str, Any]) -> dict[str, str]:
     return {name: order["Body"][name] for name in ("ClOrdID", "SecondaryClOrdID", "Symbol", "Side")}
 
 
-def status(question: dict[str, Any]) -> dict[str, str]:
-    """The last message of an answer, as far as it repeats the question."""
-    return names(question) | {"ExecType": "I", "ExecID": "0", "OrdStatusReqID": question["Body"]["OrdStatusReqID"]}
+def status(request: dict[str, Any]) -> dict[str, str]:
+    """Return the last message of an answer, as far as it repeats the request."""
+    return names(request) | {"ExecType": "I", "ExecID": "0", "OrdStatusReqID": request["Body"]["OrdStatusReqID"]}
 
 
 def executions_of_the_exchange(outside: Outside, trades: list[str]) -> list[tuple[str, str, int]]:
-    """Every fill of these trades that it made, from its own journal."""
+    """Return every fill of these trades that the exchange made, from its own journal."""
     with closing(sqlite3.connect(outside.stack.var / "exchange.sqlite3")) as journal:
         bodies = [json.loads(body) for (body,) in journal.execute("SELECT body FROM reports WHERE msg_type = '8'")]
     fills = [body for body in bodies if body["ExecType"] == "F" and body["SecondaryClOrdID"] in trades]

@@ -1,1 +1,0 @@
-"""What templates of the back office ask for."""
