@@ -235,7 +235,7 @@ class Ledger:
         short_change: int = 0,
         **columns: Any,
     ) -> None:
-        """Change the holding and note the entry, with the quantities right after it."""
+        """Change the holding and append the entry, with the quantities right after it."""
         holding.quantity += amount
         holding.blocked += blocked_change
         holding.short += short_change

@@ -245,7 +245,7 @@ class Ledger:
         debt_change: Decimal = NOTHING,
         **columns: Any,
     ) -> None:
-        """Change the wallet and note the entry, with the balances right after it."""
+        """Change the wallet and append the entry, with the balances right after it."""
         wallet.balance += amount
         wallet.blocked += blocked_change
         wallet.debt += debt_change
