@@ -53,7 +53,7 @@ def test_an_agent_finds_a_trade_by_its_spoken_reference_and_follows_it(
     page.get_by_role("link", name=trade["reference"]).click()
 
     expect(page.get_by_role("heading", name=f"Trade {trade['reference']}")).to_be_visible()
-    told = page.locator("table.story").inner_text()
+    told = page.locator("table.timeline").inner_text()
     for sentence in (
         "Order received by phone, by agent: buy 10 TEST at 101.50 or better, good for the day.",
         "Booked: 1,015.00 blocked.",

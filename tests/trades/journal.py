@@ -68,7 +68,7 @@ class Journal:
         if bust and not self._lots[first].quantity:
             return
         self._first[report.exec_id] = first
-        self._lots[first] = Lot(report.trade_ref, *((0, Decimal(0)) if bust else report.fill))
+        self._lots[first] = Lot(report.trade_ref, *((0, Decimal(0)) if bust else (report.last_qty, report.last_px)))
         for waiting in self._waiting.pop((report.trade_ref, report.exec_id), []):
             self._enter(waiting, first)
 
